@@ -1,0 +1,2 @@
+//! A daemon that looks, concludes and tells.
+pub mod engine;
