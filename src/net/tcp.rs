@@ -1,0 +1,93 @@
+//! A TCP connection: made, or why not.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TcpFault {
+    /// A reset, or ICMP port unreachable: the host is there, and nobody listens.
+    #[error("connection refused")]
+    Refused,
+    /// Nothing came back.
+    #[error("no answer")]
+    Timeout,
+    /// ICMP host or network unreachable, or no route.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Connects, and says how long that took. The stream sends small writes at once (`TCP_NODELAY`),
+/// so that what is timed on it next is the peer and not Nagle's algorithm.
+pub async fn connect(
+    address: SocketAddr,
+    limit: Duration,
+) -> Result<(TcpStream, Duration), TcpFault> {
+    let started = Instant::now();
+    let stream = timeout(limit, TcpStream::connect(address))
+        .await
+        .map_err(|_| TcpFault::Timeout)?
+        .map_err(|error| fault(&error))?;
+    let took = started.elapsed();
+    stream.set_nodelay(true).map_err(|error| fault(&error))?;
+    Ok((stream, took))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is kept in its own words")]
+fn fault(error: &io::Error) -> TcpFault {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => TcpFault::Refused,
+        io::ErrorKind::TimedOut => TcpFault::Timeout,
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown => TcpFault::Unreachable(error.to_string()),
+        _ => TcpFault::Other(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::peers;
+
+    const LIMIT: Duration = Duration::from_millis(200);
+
+    #[tokio::test]
+    async fn a_listener_is_reached() {
+        let (_listener, address) = peers::silent_tcp();
+        let (stream, took) = connect(address, LIMIT).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+        assert!(stream.nodelay().unwrap());
+        assert!(took < LIMIT);
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_refused() {
+        assert_eq!(connect(peers::closed(), LIMIT).await.unwrap_err(), TcpFault::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_full_backlog_is_silence() {
+        let (_listener, address, _held) = peers::deaf_tcp().await;
+        let started = Instant::now();
+        assert_eq!(connect(address, LIMIT).await.unwrap_err(), TcpFault::Timeout);
+        assert!(started.elapsed() < LIMIT + Duration::from_millis(50));
+    }
+
+    #[test]
+    fn errors_of_the_system_keep_their_meaning() {
+        let of = |code| fault(&io::Error::from_raw_os_error(code));
+        let (no_net, timed_out, refused, no_host, denied) = (101, 110, 111, 113, 13);
+        assert!(matches!(of(no_net), TcpFault::Unreachable(_)));
+        assert!(matches!(of(no_host), TcpFault::Unreachable(_)));
+        assert_eq!(of(timed_out), TcpFault::Timeout);
+        assert_eq!(of(refused), TcpFault::Refused);
+        assert!(matches!(of(denied), TcpFault::Other(_)));
+    }
+}

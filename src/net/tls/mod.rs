@@ -1,0 +1,185 @@
+//! A TLS handshake: whether it completes, and how the chain stands against two trust stores.
+//!
+//! The chain is judged beside the handshake and never fails it, so that "the certificate is
+//! intercepted" and "TLS does not work" stay two facts. Nothing is ever sent on such a connection.
+
+mod roots;
+mod verifier;
+
+use std::{io, sync::Arc, time::Duration};
+
+use rustls::{
+    ClientConfig, Error, ProtocolVersion, client::Resumption, crypto::ring, pki_types::ServerName,
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+pub use self::roots::Roots;
+use self::verifier::{Recorder, Stores};
+
+/// Two trust stores: the public web's, and that of this organisation or machine. A chain known to
+/// the second alone has been put there by someone in between.
+#[derive(Clone, Debug)]
+pub struct Trust(Arc<Stores>);
+
+/// What came of a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    pub outcome: Result<(), TlsFault>,
+    /// As far as the peer got to showing it, even if the handshake failed afterwards.
+    pub chain: Option<Chain>,
+    pub took: Duration,
+    /// `TLS 1.3` or `TLS 1.2`, once completed.
+    pub version: Option<String>,
+}
+
+/// The certificates a peer showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    pub public: Standing,
+    pub private: Standing,
+    pub leaf: Certificate,
+    /// How many certificates were sent; the first sixteen were looked at.
+    pub length: usize,
+    /// Who issued the last of those.
+    pub top_issuer: String,
+}
+
+/// How a chain stands against one trust store. Where several things are wrong, it is the one that
+/// webpki comes upon first: dates, then the issuer, then the name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Trusted,
+    UnknownIssuer,
+    Expired,
+    NotYetValid,
+    WrongName,
+    /// In webpki's words. A certificate that says it is a CA's is refused as a server's.
+    Other(String),
+}
+
+/// One certificate. Texts are cut at 300 characters, and names after the hundredth.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificate {
+    pub subject: String,
+    pub issuer: String,
+    /// Seconds since 1970.
+    pub not_before: i64,
+    /// Seconds since 1970.
+    pub not_after: i64,
+    /// The DNS names and addresses it is for.
+    pub names: Vec<String>,
+}
+
+/// Why there was no handshake.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// The peer fell silent.
+    #[error("no answer")]
+    Timeout,
+    /// Connected, then reset or closed: what a filter on the server's name does.
+    #[error("connection ended: {0}")]
+    Refused(String),
+    /// The peer said no in TLS.
+    #[error("alert: {0}")]
+    Alert(String),
+    /// The peer talks something else.
+    #[error("not TLS: {0}")]
+    NotTls(String),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Trust {
+    pub fn new(public: &Roots, private: &Roots) -> Self {
+        let provider = Arc::new(ring::default_provider());
+        Self(Arc::new(Stores::new(public, private, provider)))
+    }
+
+    /// Shakes hands as a client of `host`, a name or an address, and closes politely.
+    ///
+    /// A server of TLS 1.3 may object to a client without a certificate only after the client is
+    /// done, which then counts as completed.
+    pub async fn handshake(&self, stream: TcpStream, host: &str, limit: Duration) -> Handshake {
+        let started = Instant::now();
+        let end = started + limit;
+        let recorder = Arc::new(Recorder::new(self.0.clone()));
+        let talk = self.talk(stream, host, recorder.clone());
+        let talked = timeout_at(end, talk).await.unwrap_or(Err(TlsFault::Timeout));
+        let took = started.elapsed();
+        let mut version = None;
+        let outcome = match talked {
+            Err(fault) => Err(fault.known_as(recorder.chain().is_some())),
+            Ok(mut stream) => {
+                version = stream.get_ref().1.protocol_version().map(in_words);
+                // Politeness only: the peer may be gone, and that says nothing.
+                let _ = timeout_at(end, stream.shutdown()).await;
+                Ok(())
+            }
+        };
+        Handshake { outcome, chain: recorder.chain(), took, version }
+    }
+
+    async fn talk(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        recorder: Arc<Recorder>,
+    ) -> Result<TlsStream<TcpStream>, TlsFault> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| TlsFault::Other(format!("{host:?} is no name for a server")))?;
+        let mut config = ClientConfig::builder_with_provider(self.0.provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsFault::Other(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(recorder)
+            .with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        let connector = TlsConnector::from(Arc::new(config));
+        connector.connect(name, stream).await.map_err(|error| TlsFault::of(&error))
+    }
+}
+
+impl TlsFault {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is kept in its own words")]
+    fn of(error: &io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        match inner {
+            Some(Error::AlertReceived(alert)) => Self::Alert(format!("{alert:?}")),
+            Some(Error::InvalidMessage(why)) => Self::NotTls(format!("{why:?}")),
+            Some(error) => Self::Other(error.to_string()),
+            None => match error.kind() {
+                io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof => Self::Refused(error.to_string()),
+                _ => Self::Other(error.to_string()),
+            },
+        }
+    }
+
+    /// A peer that has shown a chain does talk TLS, however badly.
+    fn known_as(self, showed_a_chain: bool) -> Self {
+        if let (Self::NotTls(why), true) = (&self, showed_a_chain) {
+            return Self::Other(why.clone());
+        }
+        self
+    }
+}
+
+fn in_words(version: ProtocolVersion) -> String {
+    if version == ProtocolVersion::TLSv1_3 {
+        "TLS 1.3".into()
+    } else if version == ProtocolVersion::TLSv1_2 {
+        "TLS 1.2".into()
+    } else {
+        format!("{version:?}")
+    }
+}
+
+#[cfg(test)]
+mod tests;
