@@ -1,0 +1,387 @@
+//! DNS can resolve Active Directory domain.
+//!
+//! Every DNS server of the virtual network is asked on its own, and nothing is cached: a Cloud PC
+//! that gets the one bad server of two does not join. The names are those that Windows asks for
+//! when it looks for a domain controller (Microsoft KB 816587, "How to verify that SRV DNS records
+//! have been created for a domain controller"), and the domain's own, which Microsoft's check
+//! resolves ("Troubleshoot Azure network connections").
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use futures::future::{join, join_all};
+
+use crate::{
+    catalogue::{error_type, reason},
+    checks::reachability::unresolved,
+    engine::{Check, Family, Finding, Inconclusive, Kind, Reading, Reason, Severity, Verdict},
+    net::{
+        dns::{self, Answer, Lookup, Outcome, Records, Service, name_of},
+        is_public,
+    },
+};
+
+/// Records without which no domain controller is found: one of them is enough.
+const LOCATORS: [&str; 2] = ["_ldap._tcp.dc._msdcs", "_ldap._tcp"];
+
+/// Records that some of what follows a join needs: Kerberos, and the primary domain controller.
+const BESIDE: [&str; 3] = ["_kerberos._tcp.dc._msdcs", "_kerberos._tcp", "_ldap._tcp.pdc._msdcs"];
+
+/// How many targets of SRV records are resolved, so that a forged answer cannot make us ask for
+/// thousands of names.
+const MOST_TARGETS: usize = 64;
+
+/// The longest one question may take.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Asks for the domain of one hybrid connection.
+#[derive(Debug)]
+pub struct DnsAdDomain {
+    pub domain: String,
+    /// None: the system's, read anew on every run.
+    pub servers: Option<Vec<SocketAddr>>,
+    /// The check's own limit.
+    pub timeout: Duration,
+}
+
+#[derive(Debug)]
+pub enum Facts {
+    /// DNS does not allow such a name: nobody was asked.
+    InvalidName(String),
+    Asked(Vec<Asked>),
+}
+
+/// What one server answered.
+#[derive(Debug)]
+pub struct Asked {
+    server: SocketAddr,
+    /// By the record's name in metrics: `A`, `AAAA`, `SRV _ldap._tcp` ...
+    answers: BTreeMap<String, Answer>,
+    /// By target of the SRV records.
+    targets: BTreeMap<String, Lookup>,
+}
+
+impl Check for DnsAdDomain {
+    const NAME: &'static str = "dns_ad_domain";
+    type Facts = Facts;
+
+    async fn gather(&self) -> Result<Facts, Inconclusive> {
+        if let Some(fault) = dns::name_fault(&self.domain) {
+            return Ok(Facts::InvalidName(fault));
+        }
+        let servers = dns::servers_or_system(self.servers.as_deref())
+            .map_err(|detail| unobserved("system resolver", detail))?;
+        // Two rounds: the records, and then what they point to.
+        let limit = (self.timeout / 20 * 9).min(LONGEST);
+        let asked = servers.iter().map(|server| ask(*server, &self.domain, limit));
+        Ok(Facts::Asked(join_all(asked).await))
+    }
+
+    fn judge(&self, facts: &Facts) -> Verdict {
+        match facts {
+            Facts::InvalidName(fault) => {
+                let detail = format!("\"{}\" is no domain name: {fault}", self.domain);
+                let (severity, reason) = (Severity::Failed, reason::INVALID_NAME);
+                Verdict::new(vec![found(severity, reason, &self.domain, detail)], Vec::new())
+            }
+            Facts::Asked(asked) => {
+                let mut findings = of_servers(asked);
+                findings.extend(of_answers(&self.domain, asked));
+                Verdict::new(findings, readings(asked))
+            }
+        }
+    }
+}
+
+/// Asks one server for everything at once, then for what the SRV records point to.
+async fn ask(server: SocketAddr, domain: &str, limit: Duration) -> Asked {
+    let addresses = [dns::Kind::A, dns::Kind::Aaaa].map(|kind| async move {
+        (kind.as_str().to_owned(), dns::ask(server, domain, kind, limit).await)
+    });
+    let services = LOCATORS.iter().chain(&BESIDE).map(|prefix| async move {
+        let name = format!("{prefix}.{domain}");
+        (record(prefix), dns::ask(server, &name, dns::Kind::Srv, limit).await)
+    });
+    let (addresses, services) = join(join_all(addresses), join_all(services)).await;
+    let answers: BTreeMap<_, _> = addresses.into_iter().chain(services).collect();
+    let targets: BTreeSet<_> =
+        answers.values().flat_map(services_in).map(|it| &it.target).collect();
+    let targets = targets.into_iter().take(MOST_TARGETS).map(|target| async move {
+        (target.clone(), dns::resolve(&[server], target, limit).await)
+    });
+    let targets = join_all(targets).await.into_iter().collect();
+    Asked { server, answers, targets }
+}
+
+/// What is wrong with servers rather than with what they know. Any one that does not work is a
+/// warning; when none does, that is the failure.
+fn of_servers(asked: &[Asked]) -> Vec<Finding> {
+    let severity = failed_if(!asked.iter().any(Asked::works));
+    let mut findings = Vec::new();
+    for each in asked {
+        let mut records: BTreeMap<Reason, (Vec<&str>, String)> = BTreeMap::new();
+        for (record, answer) in &each.answers {
+            let Some((reason, text)) = dns_fault(&answer.outcome) else { continue };
+            let known = records.entry(reason).or_insert_with(|| (Vec::new(), text));
+            known.0.push(record);
+        }
+        for (reason, (records, text)) in records {
+            let of = if records.len() == each.answers.len() {
+                "every question".to_owned()
+            } else {
+                records.join(", ")
+            };
+            let server = name_of(each.server);
+            let detail = format!("DNS server {server}: {text} (asked for {of})");
+            // That we had no socket to ask with says nothing about the server.
+            let ours = reason == reason::NO_DNS_SERVERS;
+            let severity = if ours { Severity::Unknown } else { severity };
+            findings.push(found(severity, reason, &server, detail));
+        }
+    }
+    findings
+}
+
+/// What the servers that work say of the domain. Something wrong with all of them is a failure,
+/// with some a warning.
+fn of_answers(domain: &str, asked: &[Asked]) -> Vec<Finding> {
+    let working: Vec<&Asked> = asked.iter().filter(|each| each.works()).collect();
+    let all = |test: fn(&Asked) -> bool| working.iter().all(|each| test(each));
+    let mut findings = Vec::new();
+    for each in &working {
+        let server = name_of(each.server);
+        if each.name_is_missing() {
+            let detail = format!("DNS server {server} says that {domain} does not exist");
+            let severity = failed_if(all(Asked::name_is_missing));
+            findings.push(found(severity, reason::NAME_NOT_FOUND, &server, detail));
+            continue;
+        }
+        if each.has_no_address() {
+            let detail = format!("{domain} exists on DNS server {server}, without any address");
+            let severity = failed_if(all(Asked::has_no_address));
+            findings.push(found(severity, reason::NO_ADDRESSES, &server, detail));
+        }
+        if each.has_public_address() {
+            let detail = format!(
+                "DNS server {server} answers {domain} with public addresses, {}: the internet's \
+                 zone, not the directory's",
+                listed(each.addresses().filter(is_public))
+            );
+            let severity = failed_if(all(Asked::is_of_the_internet));
+            findings.push(found(severity, reason::PUBLIC_ADDRESS, &server, detail));
+        }
+        findings.extend(of_services(domain, each, &all));
+    }
+    findings.extend(disagreement(domain, &working));
+    findings
+}
+
+/// What a server says of the records that locate domain controllers, and of what they point to.
+fn of_services(
+    domain: &str,
+    each: &Asked,
+    all: &impl Fn(fn(&Asked) -> bool) -> bool,
+) -> Vec<Finding> {
+    let server = name_of(each.server);
+    if each.has_no_services() {
+        let names = LOCATORS.map(|prefix| format!("{prefix}.{domain}")).join(" nor ");
+        let detail = format!("DNS server {server} has neither {names}");
+        let severity = failed_if(all(Asked::has_no_services));
+        return vec![found(severity, reason::NO_SRV_RECORDS, &server, detail)];
+    }
+    let missing = each.missing_records().map(|prefix| {
+        let name = format!("{prefix}.{domain}");
+        let detail = format!("DNS server {server} has no SRV record {name}");
+        found(Severity::Warning, reason::SRV_RECORD_MISSING, &name, detail)
+    });
+    let severity = failed_if(all(Asked::resolves_no_target));
+    let unresolved = each.unresolved_targets().map(|(target, lookup)| {
+        let outcome = &lookup.outcome;
+        let detail =
+            format!("SRV records point to {target}, but DNS server {server} says: {outcome}");
+        found(severity, reason::SRV_TARGET_UNRESOLVED, target, detail)
+    });
+    missing.chain(unresolved).collect()
+}
+
+/// Servers of one network must know the same domain. Those that know none are told of elsewhere.
+fn disagreement(domain: &str, working: &[&Asked]) -> Option<Finding> {
+    let mut differing = BTreeSet::new();
+    let knowing: Vec<_> = working.iter().filter(|each| !each.name_is_missing()).collect();
+    let (first, others) = knowing.split_first()?;
+    for other in others {
+        for (record, answer) in &first.answers {
+            let same = dns_fault(&answer.outcome).is_some()
+                || other.answers.get(record).is_none_or(|it| dns_fault(&it.outcome).is_some())
+                || first.said(record) == other.said(record);
+            if !same {
+                differing.insert(format!(
+                    "{record}: {} says {}, {} says {}",
+                    name_of(first.server),
+                    listed(first.said(record)),
+                    name_of(other.server),
+                    listed(other.said(record))
+                ));
+            }
+        }
+    }
+    let differing: Vec<String> = differing.into_iter().collect();
+    let detail = format!("the DNS servers give different answers; {}", differing.join("; "));
+    let (severity, reason) = (Severity::Warning, reason::SERVERS_DISAGREE);
+    (!differing.is_empty()).then(|| found(severity, reason, domain, detail))
+}
+
+impl Asked {
+    /// Whether it can be relied on to answer: it settled the question for the domain, one way or
+    /// the other, and did not fail for all records that locate a domain controller.
+    fn works(&self) -> bool {
+        let settled = |record: &str| {
+            self.answers.get(record).is_some_and(|it| dns_fault(&it.outcome).is_none())
+        };
+        (settled("A") || settled("AAAA")) && LOCATORS.iter().any(|prefix| settled(&record(prefix)))
+    }
+
+    fn name_is_missing(&self) -> bool {
+        let missing = |kind| matches!(self.outcome(kind), Some(Outcome::NoSuchName));
+        missing("A") || missing("AAAA")
+    }
+
+    fn has_no_address(&self) -> bool {
+        !self.name_is_missing() && self.addresses().next().is_none()
+    }
+
+    fn has_public_address(&self) -> bool {
+        self.addresses().any(|address| is_public(&address))
+    }
+
+    /// A public address and no way to find a domain controller: the internet's zone answers.
+    fn is_of_the_internet(&self) -> bool {
+        self.has_no_services() && self.has_public_address()
+    }
+
+    fn has_no_services(&self) -> bool {
+        LOCATORS.iter().all(|prefix| self.lacks(prefix))
+    }
+
+    fn missing_records(&self) -> impl Iterator<Item = &'static str> + '_ {
+        LOCATORS.into_iter().chain(BESIDE).filter(|prefix| self.lacks(prefix))
+    }
+
+    /// Whether the server says that it does not have the record.
+    fn lacks(&self, prefix: &str) -> bool {
+        matches!(self.outcome(&record(prefix)), Some(Outcome::NoSuchName | Outcome::NoData))
+    }
+
+    fn resolves_no_target(&self) -> bool {
+        !self.targets.is_empty() && self.unresolved_targets().count() == self.targets.len()
+    }
+
+    fn unresolved_targets(&self) -> impl Iterator<Item = (&String, &Lookup)> {
+        self.targets.iter().filter(|(_, lookup)| lookup.addresses.is_empty())
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        ["A", "AAAA"].into_iter().filter_map(|kind| self.outcome(kind)).flat_map(addresses_in)
+    }
+
+    fn outcome(&self, record: &str) -> Option<&Outcome> {
+        self.answers.get(record).map(|answer| &answer.outcome)
+    }
+
+    /// What a record holds, in an order that does not depend on how a server rotates answers.
+    fn said(&self, record: &str) -> BTreeSet<String> {
+        let Some(answer) = self.answers.get(record) else { return BTreeSet::new() };
+        let addresses = addresses_in(&answer.outcome).map(|address| address.to_string());
+        let services = services_in(answer).map(|it| format!("{}:{}", it.target, it.port));
+        addresses.chain(services).collect()
+    }
+}
+
+/// The reason and the words for an answer that settles nothing.
+fn dns_fault(outcome: &Outcome) -> Option<(Reason, String)> {
+    let settled = matches!(outcome, Outcome::Found(_) | Outcome::NoSuchName | Outcome::NoData);
+    (!settled).then(|| (unresolved(outcome), outcome.to_string()))
+}
+
+fn addresses_in(outcome: &Outcome) -> impl Iterator<Item = IpAddr> + '_ {
+    let addresses = match outcome {
+        Outcome::Found(Records::Addresses(addresses)) => addresses.as_slice(),
+        _ => &[],
+    };
+    addresses.iter().copied()
+}
+
+fn services_in(answer: &Answer) -> impl Iterator<Item = &Service> {
+    match &answer.outcome {
+        Outcome::Found(Records::Services(services)) => services.as_slice(),
+        _ => &[],
+    }
+    .iter()
+}
+
+/// The `record` label of an SRV record.
+fn record(prefix: &str) -> String {
+    format!("SRV {prefix}")
+}
+
+fn listed(said: impl IntoIterator<Item = impl ToString>) -> String {
+    let said: Vec<String> = said.into_iter().map(|each| each.to_string()).collect();
+    if said.is_empty() { "nothing".into() } else { said.join(" ") }
+}
+
+fn failed_if(everywhere: bool) -> Severity {
+    if everywhere { Severity::Failed } else { Severity::Warning }
+}
+
+fn found(severity: Severity, reason: Reason, subject: &str, detail: String) -> Finding {
+    let error_type = error_type(DnsAdDomain::NAME, reason, None);
+    Finding { severity, reason, subject: subject.to_owned(), detail, error_type }
+}
+
+fn unobserved(subject: &str, detail: String) -> Inconclusive {
+    Inconclusive::Unobserved { reason: reason::NO_DNS_SERVERS, subject: subject.into(), detail }
+}
+
+const QUERY_DURATION: Family = Family {
+    name: "anc_dns_query_duration_seconds",
+    help: "Time the DNS server took to answer, or we took to give up, as of the last run.",
+    labels: &["server", "record"],
+    kind: Kind::Gauge,
+};
+
+const QUERY_SUCCESS: Family = Family {
+    name: "anc_dns_query_success",
+    help: "Whether the DNS server answered with records (1) or not (0), as of the last run.",
+    labels: &["server", "record"],
+    kind: Kind::Gauge,
+};
+
+const ANSWERS: Family = Family {
+    name: "anc_dns_answers",
+    help: "Records in the DNS server's answer, as of the last run.",
+    labels: &["server", "record"],
+    kind: Kind::Gauge,
+};
+
+fn readings(asked: &[Asked]) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    for each in asked {
+        for (record, answer) in &each.answers {
+            let server = name_of(each.server);
+            let labels = || [server.clone(), record.clone()];
+            let count = addresses_in(&answer.outcome).count() + services_in(answer).count();
+            let success = f64::from(u8::from(matches!(answer.outcome, Outcome::Found(_))));
+            #[expect(clippy::cast_precision_loss, reason = "a handful")]
+            let count = count as f64;
+            readings.extend([
+                Reading::new(&QUERY_DURATION, labels(), answer.took.as_secs_f64()),
+                Reading::new(&QUERY_SUCCESS, labels(), success),
+                Reading::new(&ANSWERS, labels(), count),
+            ]);
+        }
+    }
+    readings
+}

@@ -1,0 +1,193 @@
+//! What we were told, checked once. Past this module no value can be out of range.
+
+mod later;
+mod raw;
+mod rules;
+mod sources;
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+pub use raw::{Format, Level, Vantage};
+pub use sources::Sources;
+
+use crate::{
+    catalogue::{Catalogue, Cloud, Join, Row},
+    engine::Schedule,
+};
+
+/// The settings the daemon runs by.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub server: Server,
+    pub log: Log,
+    pub cloud: Cloud,
+    /// By check; every check of the catalogue has one.
+    pub schedules: BTreeMap<&'static str, Scheduled>,
+    pub endpoints: Endpoints,
+    pub udp: Udp,
+    pub connections: Vec<Connection>,
+    /// Files that the configuration names; a change in one of them is a change of configuration.
+    pub named_files: Vec<PathBuf>,
+    effective: raw::Raw,
+}
+
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub startup_grace: Duration,
+    pub shutdown_grace: Duration,
+    pub enable_lifecycle: bool,
+    pub runbook_base_url: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub level: Level,
+    pub format: Format,
+}
+
+/// Whether and when a check runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Scheduled {
+    pub enabled: bool,
+    pub schedule: Schedule,
+}
+
+/// The three durations of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Times {
+    interval: Duration,
+    interval_failing: Duration,
+    timeout: Duration,
+}
+
+/// What endpoint connectivity and localization look at, and by which roots they judge.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoints {
+    pub catalogue: Catalogue,
+    pub extra: Vec<Row>,
+    pub exclude: Vec<String>,
+    pub max_handshakes: usize,
+    /// PEM, instead of the embedded Mozilla roots.
+    pub public_roots: Option<Vec<u8>>,
+    /// PEM, beside the system's roots.
+    pub private_roots: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Udp {
+    pub stun: Vec<Host>,
+    pub turn: Vec<Host>,
+    pub turn_ranges: Vec<IpNet>,
+}
+
+/// A host name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Host {
+    pub name: String,
+    pub port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Connection {
+    pub name: String,
+    pub join: Joining,
+    pub vantage: Vantage,
+    /// None: the system's.
+    pub dns_servers: Option<Vec<SocketAddr>>,
+}
+
+/// How Cloud PCs of a connection join.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Joining {
+    Entra,
+    Hybrid {
+        /// As the Azure network connection has it, sound or not.
+        domain: String,
+    },
+}
+
+/// Everything that is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {}:{}", Count(.0.len()), List(.0))]
+pub struct ConfigError(pub Vec<Problem>);
+
+/// One thing wrong, and the key to change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {wrong}")]
+pub struct Problem {
+    pub key: String,
+    pub wrong: String,
+}
+
+impl Config {
+    /// Reads the sources and checks the whole: every problem at once, because an operator should
+    /// not fix them one restart at a time.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let (raw, mut problems) = sources.read();
+        match rules::apply(raw, sources.folder(), &mut problems) {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(ConfigError(problems)),
+        }
+    }
+
+    /// The configuration in force as TOML, every default filled in. It names files of secrets,
+    /// never what they hold.
+    pub fn effective(&self) -> String {
+        toml::to_string_pretty(&self.effective)
+            .unwrap_or_else(|error| format!("# cannot be printed: {error}\n"))
+    }
+
+    /// JSON Schema (draft 2020-12) of a configuration file.
+    pub fn schema() -> serde_json::Value {
+        let mut schema = schemars::schema_for!(raw::Raw);
+        schema.insert("title".into(), "anc-healthd configuration".into());
+        schema.into()
+    }
+}
+
+impl Joining {
+    pub fn as_join(&self) -> Join {
+        match self {
+            Self::Entra => Join::Entra,
+            Self::Hybrid { .. } => Join::Hybrid,
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.contains(':') {
+            write!(f, "[{}]:{}", self.name, self.port)
+        } else {
+            write!(f, "{}:{}", self.name, self.port)
+        }
+    }
+}
+
+impl Problem {
+    pub fn new(key: impl fmt::Display, wrong: impl fmt::Display) -> Self {
+        Self { key: key.to_string(), wrong: wrong.to_string() }
+    }
+}
+
+struct Count(usize);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} problem{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+struct List<'a>(&'a [Problem]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
