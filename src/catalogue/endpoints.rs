@@ -51,6 +51,14 @@ impl Catalogue {
         seconds(&self.date).unwrap_or_default()
     }
 
+    /// In the form that [`parse`](Self::parse) reads.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).map_or_else(
+            |error| unreachable!("a catalogue holds nothing that JSON cannot: {error}"),
+            |text| text + "\n",
+        )
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.version != FORM {

@@ -4,6 +4,7 @@
 mod checks;
 mod endpoints;
 mod error_types;
+mod names;
 mod reasons;
 mod rows;
 mod runbooks;
@@ -12,9 +13,8 @@ mod select;
 pub use checks::{CHECKS, CheckEntry, LATER, check};
 pub use endpoints::Catalogue;
 pub use error_types::error_type;
+pub use names::{host_problem, pattern_problem};
 pub use reasons::{REASONS, ReasonEntry, entry, find, reason};
-pub use rows::{
-    Category, Cloud, Inspection, Join, Protocol, Row, host_problem, pattern_problem, row_problems,
-};
+pub use rows::{Category, Cloud, Inspection, Join, Protocol, Row, row_problems};
 pub use runbooks::{runbook_path, section};
-pub use select::{Addresses, Selection, Target, Wildcard, select};
+pub use select::{Addresses, Selection, Target, Wildcard, is_excluded, select};

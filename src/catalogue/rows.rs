@@ -1,10 +1,10 @@
 //! One row of the endpoint catalogue, its words, and what can be wrong in it.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::names::{host_problem, is_below, pattern_problem};
 
 /// Something a Cloud PC must reach, as Microsoft names it: a host, an address or a wildcard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -124,29 +124,6 @@ pub fn row_problems(row: &Row) -> Vec<String> {
     problems
 }
 
-/// What is wrong with a host, or with `*.` and a zone.
-pub fn pattern_problem(pattern: &str) -> Option<String> {
-    match pattern.strip_prefix("*.") {
-        Some(zone) if zone.parse::<IpAddr>().is_ok() => {
-            Some(format!("{pattern:?}: addresses have no names below them"))
-        }
-        Some(zone) => host_problem(zone),
-        None if pattern.contains('*') => {
-            Some(format!("{pattern:?}: a wildcard is a leading `*.` and nothing else"))
-        }
-        None => host_problem(pattern),
-    }
-}
-
-/// What is wrong with the name or address of one host.
-pub fn host_problem(host: &str) -> Option<String> {
-    if host.parse::<IpAddr>().is_ok() {
-        return None;
-    }
-    let sound = host.len() <= 253 && host.split('.').all(is_label) && !ends_in_number(host);
-    (!sound).then(|| format!("{host:?} is neither a host name nor an address"))
-}
-
 impl Row {
     /// The zone of a wildcard.
     pub fn zone(&self) -> Option<&str> {
@@ -222,12 +199,6 @@ impl Inspection {
     }
 }
 
-/// Whether a host, or a wildcard's zone, lies below a zone.
-pub(super) fn is_below(name: &str, zone: &str) -> bool {
-    let (name, zone) = (name.to_ascii_lowercase(), zone.to_ascii_lowercase());
-    name.strip_suffix(&zone).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-}
-
 fn probe_host_problems(row: &Row) -> Vec<String> {
     let Some(zone) = row.zone() else {
         let none = row.probe_hosts.is_empty();
@@ -239,18 +210,6 @@ fn probe_host_problems(row: &Row) -> Vec<String> {
         problem => problem,
     };
     row.probe_hosts.iter().filter_map(problem).collect()
-}
-
-fn is_label(label: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=63).contains(&label.len())
-        && label.bytes().all(inner)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-}
-
-fn ends_in_number(host: &str) -> bool {
-    host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn required_unless_said() -> bool {
@@ -345,13 +304,20 @@ mod tests {
 
     #[test]
     fn a_word_is_written_as_it_is_said() {
-        Category::ALL.map(|word| assert_eq!(written(word), word.as_str()));
-        Cloud::ALL.map(|word| assert_eq!(written(word), word.as_str()));
-        [Protocol::Tls, Protocol::Tcp, Protocol::Http, Protocol::Udp]
-            .map(|word| assert_eq!(written(word), word.as_str()));
-        [Join::Both, Join::Hybrid, Join::Entra]
-            .map(|word| assert_eq!(written(word), word.as_str()));
-        [Inspection::Allowed, Inspection::Discouraged, Inspection::Forbidden]
-            .map(|word| assert_eq!(written(word), word.as_str()));
+        for word in Category::ALL {
+            assert_eq!(written(word), word.as_str());
+        }
+        for word in Cloud::ALL {
+            assert_eq!(written(word), word.as_str());
+        }
+        for word in [Protocol::Tls, Protocol::Tcp, Protocol::Http, Protocol::Udp] {
+            assert_eq!(written(word), word.as_str());
+        }
+        for word in [Join::Both, Join::Hybrid, Join::Entra] {
+            assert_eq!(written(word), word.as_str());
+        }
+        for word in [Inspection::Allowed, Inspection::Discouraged, Inspection::Forbidden] {
+            assert_eq!(written(word), word.as_str());
+        }
     }
 }

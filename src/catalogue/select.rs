@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 use super::{
     Catalogue,
-    rows::{Category, Cloud, Inspection, Join, Protocol, Row, is_below},
+    names::is_below,
+    rows::{Category, Cloud, Inspection, Join, Protocol, Row},
 };
 
 /// What to probe, in the catalogue's order and then the operator's, and what cannot be.
@@ -63,7 +64,7 @@ pub fn select(
     extra: &[Row],
     exclude: &[String],
 ) -> Selection {
-    let excluded = |host: &str| exclude.iter().any(|pattern| matches(pattern, host));
+    let excluded = |host: &str| is_excluded(exclude, host);
     let applies = |row: &&Row| row.applies_to(cloud, join);
     let listed = catalogue.endpoints.iter().filter(applies).filter(|row| !excluded(&row.host));
     let extra = extra.iter().filter(applies);
@@ -171,7 +172,11 @@ fn add_wildcard(wildcards: &mut Vec<Wildcard>, row: &Row) {
     }
 }
 
-/// Whether an `exclude` entry means this host or wildcard.
+/// Whether any `exclude` entry means this host or wildcard.
+pub fn is_excluded(exclude: &[String], host: &str) -> bool {
+    exclude.iter().any(|pattern| matches(pattern, host))
+}
+
 fn matches(pattern: &str, host: &str) -> bool {
     let below = pattern.strip_prefix("*.").is_some_and(|zone| {
         let name = host.strip_prefix("*.").unwrap_or(host);
@@ -245,7 +250,7 @@ mod tests {
     fn hosts_of_the_operator_stand_for_it_on_the_same_port() {
         let wildcard = row("*.contoso.com", r#", "tls_inspection": "forbidden""#);
         let elsewhere = Row { port: 5671, ..row("a.contoso.com", "") };
-        let selection = selected(std::slice::from_ref(&wildcard), &[elsewhere], &[]);
+        let selection = selected(slice::from_ref(&wildcard), &[elsewhere], &[]);
         sees(&selection, &["a.contoso.com"], &["*.contoso.com"]);
 
         let mine = [row("a.contoso.com", r#", "required": false"#), row("b.contoso.com", "")];
@@ -309,12 +314,12 @@ mod tests {
         let seen = |listed: &[Row], extra: &[Row]| {
             selected(listed, extra, &[]).targets.swap_remove(0).addresses
         };
-        assert_eq!(seen(&[linked.clone()], &[]), Addresses::PublicOr(private.clone()));
+        assert_eq!(seen(slice::from_ref(&linked), &[]), Addresses::PublicOr(private.clone()));
         assert_eq!(
             seen(&[row("a.contoso.com", ""), linked.clone()], &[]),
             Addresses::PublicOr(private)
         );
         assert_eq!(seen(&[row("168.63.129.16", "")], &[]), Addresses::Any);
-        assert_eq!(seen(&[linked.clone()], &[row("a.contoso.com", "")]), Addresses::Any);
+        assert_eq!(seen(slice::from_ref(&linked), &[row("a.contoso.com", "")]), Addresses::Any);
     }
 }

@@ -307,19 +307,21 @@ fn dns_fault(outcome: &Outcome) -> Option<(Reason, String)> {
 }
 
 fn addresses_in(outcome: &Outcome) -> impl Iterator<Item = IpAddr> + '_ {
-    let addresses = match outcome {
-        Outcome::Found(Records::Addresses(addresses)) => addresses.as_slice(),
-        _ => &[],
+    let addresses = if let Outcome::Found(Records::Addresses(addresses)) = outcome {
+        addresses.as_slice()
+    } else {
+        &[]
     };
     addresses.iter().copied()
 }
 
 fn services_in(answer: &Answer) -> impl Iterator<Item = &Service> {
-    match &answer.outcome {
-        Outcome::Found(Records::Services(services)) => services.as_slice(),
-        _ => &[],
-    }
-    .iter()
+    let services = if let Outcome::Found(Records::Services(services)) = &answer.outcome {
+        services.as_slice()
+    } else {
+        &[]
+    };
+    services.iter()
 }
 
 /// The `record` label of an SRV record.

@@ -11,4 +11,5 @@ mod udp_connectivity;
 pub use dns_ad_domain::DnsAdDomain;
 pub use endpoint_connectivity::EndpointConnectivity;
 pub use localization::Localization;
+pub use reachability::{Reachability, TooShort};
 pub use udp_connectivity::{Server, UdpConnectivity};

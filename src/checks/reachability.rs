@@ -270,14 +270,9 @@ fn of_tls(target: &Target, handshake: &Handshake) -> Option<(Reason, String)> {
 /// How the chain stands. A private root vouches for an endpoint only where inspection is nobody's
 /// concern.
 fn best<'a>(target: &Target, chain: &'a Chain) -> &'a Standing {
-    match chain.public {
-        Standing::UnknownIssuer | Standing::Other(_)
-            if target.inspection == Inspection::Allowed =>
-        {
-            &chain.private
-        }
-        _ => &chain.public,
-    }
+    let unknown = matches!(chain.public, Standing::UnknownIssuer | Standing::Other(_));
+    let private_counts = target.inspection == Inspection::Allowed;
+    if unknown && private_counts { &chain.private } else { &chain.public }
 }
 
 /// Whether someone on the way opens the connection: the chain leads to a private root, or to none
@@ -325,10 +320,7 @@ fn is_ours(seen: &Seen) -> bool {
 }
 
 fn chain(seen: &Seen) -> Option<&Chain> {
-    match seen {
-        Seen::Tls(handshake) => handshake.chain.as_ref(),
-        _ => None,
-    }
+    if let Seen::Tls(handshake) = seen { handshake.chain.as_ref() } else { None }
 }
 
 const LABELS: &[&str] = &["endpoint", "port", "protocol", "category"];

@@ -33,7 +33,7 @@ pub struct Config {
     effective: raw::Raw,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     pub listen: SocketAddr,
     pub startup_grace: Duration,
@@ -127,7 +127,8 @@ impl Config {
     /// not fix them one restart at a time.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (raw, mut problems) = sources.read();
-        match rules::apply(raw, sources.folder(), &mut problems) {
+        let applied = raw.and_then(|raw| rules::apply(raw, sources.folder(), &mut problems));
+        match applied {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(ConfigError(problems)),
         }

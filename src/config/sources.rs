@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -61,8 +62,9 @@ impl Sources {
         hasher.finish()
     }
 
-    /// The merged tree in its shape, as far as it has it, and everything that does not fit.
-    pub(super) fn read(&self) -> (Raw, Vec<Problem>) {
+    /// The merged tree in its shape, and everything that does not fit; no tree where a file could
+    /// not be read, because nothing can be said to be missing then.
+    pub(super) fn read(&self) -> (Option<Raw>, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut builder = config::Config::builder();
         for file in &self.files {
@@ -77,15 +79,16 @@ impl Sources {
             .prefix_separator("__")
             .separator("__")
             .source(Some(self.variables.clone()));
+        let whole = problems.is_empty();
         match builder.add_source(environment).build() {
             Ok(tree) => {
                 let (raw, more) = shape(tree.cache);
                 problems.extend(more);
-                (raw, problems)
+                (whole.then_some(raw), problems)
             }
             Err(error) => {
                 problems.push(Problem::new("environment", error));
-                (Raw::default(), problems)
+                (None, problems)
             }
         }
     }
@@ -94,11 +97,12 @@ impl Sources {
 /// The file's text, known to be TOML.
 fn read_file(file: &Path) -> Result<String, Problem> {
     let problem = |wrong: String| Problem::new(file.display(), wrong);
-    let text = fs::read_to_string(file).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
+    let text = fs::read_to_string(file).map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
             problem("there is no such file; name it with --config".into())
+        } else {
+            problem(format!("cannot be read: {error}"))
         }
-        _ => problem(format!("cannot be read: {error}")),
     })?;
     match toml::from_str::<toml::Table>(&text) {
         Ok(_) => Ok(text),
@@ -200,14 +204,15 @@ fn remove(tree: &mut Value, path: &[Step]) -> Option<Removed> {
 
 /// The mistake alone: which key it is about is told beside it.
 fn message(error: &ConfigError) -> String {
-    let error = match error {
-        ConfigError::At { error, .. } => return message(error),
-        ConfigError::Type { unexpected, expected, origin, .. } => {
-            format!("invalid type: {unexpected}, expected {expected}{}", place(origin.as_deref()))
-        }
-        other => other.to_string(),
+    if let ConfigError::At { error, .. } = error {
+        return message(error);
+    }
+    let text = if let ConfigError::Type { unexpected, expected, origin, .. } = error {
+        format!("invalid type: {unexpected}, expected {expected}{}", place(origin.as_deref()))
+    } else {
+        error.to_string()
     };
-    error.replace('\n', " ")
+    text.replace('\n', " ")
 }
 
 fn place(origin: Option<&str>) -> String {

@@ -206,7 +206,7 @@ fn a_change_of_a_named_file_changes_the_digest() {
     fs::write(&file, format!("{text}{SMALLEST}")).unwrap();
     let sources = Sources::with_variables(vec![file], HashMap::new());
     let named = Config::load(&sources).unwrap().named_files;
-    assert_eq!(named, [roots.clone()]);
+    assert_eq!(named, std::slice::from_ref(&roots));
     let before = sources.digest(&named);
     assert_eq!(before, sources.digest(&named));
     // As Kubernetes does it: another file under the same name.

@@ -165,6 +165,7 @@ impl Runner {
                 key: key.clone(),
                 generation: self.generation,
                 plan,
+                pace: self.pace,
                 run,
                 board: self.board.clone(),
                 places: self.places.clone(),
@@ -173,7 +174,7 @@ impl Runner {
             let at_once = at_once || self.pace == Pace::Once;
             let ended = CancellationToken::new();
             let before = self.ended.insert(key.clone(), ended.clone());
-            let work = driver.drive(self.pace, at_once, before, ended.drop_guard());
+            let work = driver.drive(at_once, before, ended.drop_guard());
             let work = self.abandoned.clone().run_until_cancelled_owned(work);
             self.tasks.spawn(work.instrument(span));
         }
@@ -187,6 +188,7 @@ struct Driver {
     phase: Phase,
     generation: u64,
     plan: Plan,
+    pace: Pace,
     run: Box<Run>,
     board: Board,
     places: Places,
@@ -196,13 +198,7 @@ struct Driver {
 impl Driver {
     /// `before` is an earlier job of the same key, which may still have a run under way. `_ended`
     /// tells the next one when this has none any more.
-    async fn drive(
-        self,
-        pace: Pace,
-        at_once: bool,
-        before: Option<CancellationToken>,
-        _ended: DropGuard,
-    ) {
+    async fn drive(self, at_once: bool, before: Option<CancellationToken>, _ended: DropGuard) {
         let _alarm = Alarm { board: &self.board, retire: &self.retire };
         if let Some(before) = before {
             before.cancelled().await;
@@ -226,7 +222,7 @@ impl Driver {
                 let missed = self.plan.schedule.missed(asked, clock.now(), self.status());
                 self.board.note_overrun(missed);
             }
-            if pace == Pace::Once {
+            if self.pace == Pace::Once {
                 self.retire.cancelled().await;
                 break;
             }
@@ -269,8 +265,10 @@ impl Driver {
         let verdict = outcome.unwrap_or_else(Verdict::from);
         let report = Report { started_at, took, verdict };
         tracing::debug!(status = report.verdict.status().as_str(), ?took, "ran");
-        for (key, change) in self.board.post(&self.key, self.generation, report) {
-            tell(&key, &change);
+        let changes = self.board.post(&self.key, self.generation, report);
+        // Who asked for one run is shown what it found.
+        if self.pace == Pace::Scheduled {
+            changes.iter().for_each(|(key, change)| tell(key, change));
         }
     }
 
@@ -347,9 +345,9 @@ fn tell(key: &Key, change: &Change) {
     let (from, to) = (change.from.as_str(), change.to.as_str());
     let (connection, check, reasons) = (&key.connection, key.check, &change.reasons);
     if change.to <= Status::Warning && change.to < change.from {
-        warn!(connection, check, from, to, ?reasons, "verdict got worse");
+        warn!(parent: None, connection, check, from, to, ?reasons, "verdict got worse");
     } else {
-        info!(connection, check, from, to, ?reasons, "verdict changed");
+        info!(parent: None, connection, check, from, to, ?reasons, "verdict changed");
     }
 }
 

@@ -1,0 +1,205 @@
+//! From configuration to jobs: the one list of checks.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher as _},
+    sync::Arc,
+};
+
+use crate::{
+    catalogue::{CHECKS, Category, CheckEntry, Selection, Target, select},
+    checks::{
+        DnsAdDomain, EndpointConnectivity, Localization, Reachability, Server, UdpConnectivity,
+    },
+    config::{Config, ConfigError, Host, Joining, Problem, Vantage},
+    engine::{Check, Class, Connection, Job, Plan},
+    net::tls::{Roots, Trust},
+};
+
+/// Variables that make other programs use a proxy.
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Having seen nothing is no pass.
+const NO_ENDPOINT: &str = "the catalogue in force has no endpoint for it";
+
+/// Every check of every connection, those that do not run included.
+pub fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
+    let mut problems = Vec::new();
+    let trust = trust(config, &mut problems);
+    let mut jobs = Vec::new();
+    for connection in &config.connections {
+        let about = Connection {
+            name: connection.name.clone(),
+            join_type: connection.join.as_join().as_str(),
+        };
+        let making = Making { config, connection, about: Arc::new(about), trust: &trust };
+        for check in CHECKS {
+            match making.job(check) {
+                Ok(job) => jobs.push(job),
+                Err(problem) if problems.contains(&problem) => (),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    if problems.is_empty() { Ok(jobs) } else { Err(ConfigError(problems)) }
+}
+
+/// Making the jobs of one connection.
+struct Making<'a> {
+    config: &'a Config,
+    connection: &'a crate::config::Connection,
+    about: Arc<Connection>,
+    trust: &'a Trust,
+}
+
+impl Making<'_> {
+    fn job(&self, check: &'static CheckEntry) -> Result<Job, Problem> {
+        let skipped = |why| Ok(Job::skipped(Arc::clone(&self.about), check.slug, why));
+        if let Some(why) = self.skipped(check) {
+            return skipped(why);
+        }
+        let servers = self.connection.dns_servers.clone();
+        let timeout = self.config.schedules[check.slug].schedule.timeout();
+        match check.slug {
+            DnsAdDomain::NAME => {
+                let Joining::Hybrid { domain } = &self.connection.join else {
+                    unreachable!("the catalogue says that this check is for hybrid connections")
+                };
+                let domain = domain.clone();
+                let made = DnsAdDomain { domain, servers, timeout };
+                Ok(self.running(check, Class::Light, &(), made))
+            }
+            EndpointConnectivity::NAME => {
+                let Selection { targets, unverifiable } = self.endpoints(false);
+                if targets.is_empty() && unverifiable.is_empty() {
+                    return skipped(NO_ENDPOINT);
+                }
+                let made = EndpointConnectivity {
+                    reachability: self.reachability(check, targets)?,
+                    unverifiable,
+                    in_subnet: self.connection.vantage == Vantage::Subnet,
+                    proxy_variables: proxy_variables(),
+                };
+                let made_of = (&self.config.endpoints, &self.config.cloud);
+                Ok(self.running(check, Class::Bulk, &made_of, made))
+            }
+            Localization::NAME => {
+                let Selection { targets, unverifiable } = self.endpoints(true);
+                if targets.is_empty() && unverifiable.is_empty() {
+                    return skipped(NO_ENDPOINT);
+                }
+                let reachability = self.reachability(check, targets)?;
+                let made = Localization { reachability, unverifiable };
+                let made_of = (&self.config.endpoints, &self.config.cloud);
+                Ok(self.running(check, Class::Bulk, &made_of, made))
+            }
+            UdpConnectivity::NAME => {
+                let udp = &self.config.udp;
+                if udp.stun.is_empty() && udp.turn.is_empty() {
+                    return skipped("neither stun nor turn names a server");
+                }
+                let made = UdpConnectivity {
+                    stun: udp.stun.iter().map(server).collect(),
+                    turn: udp.turn.iter().map(server).collect(),
+                    turn_ranges: udp.turn_ranges.clone(),
+                    servers,
+                    timeout,
+                };
+                Ok(self.running(check, Class::Light, udp, made))
+            }
+            other => unreachable!("{other} is in the catalogue, and nothing makes it"),
+        }
+    }
+
+    fn skipped(&self, check: &CheckEntry) -> Option<&'static str> {
+        if !self.config.schedules[check.slug].enabled {
+            Some("switched off in the configuration")
+        } else if !check.join.covers(self.connection.join.as_join()) {
+            Some("does not apply to a connection of this join type")
+        } else if check.side == "vantage" && self.connection.vantage == Vantage::None {
+            Some("the connection has vantage = \"none\": it would speak for another place")
+        } else {
+            None
+        }
+    }
+
+    /// `made_of` is what the check was made from besides its connection and schedule.
+    fn running(
+        &self,
+        check: &CheckEntry,
+        class: Class,
+        made_of: &impl Hash,
+        made: impl Check,
+    ) -> Job {
+        let scheduled = self.config.schedules[check.slug];
+        let mut hasher = DefaultHasher::new();
+        (self.connection, scheduled, made_of).hash(&mut hasher);
+        let plan = Plan {
+            schedule: scheduled.schedule,
+            class,
+            depends_on: check.depends_on,
+            fingerprint: hasher.finish(),
+        };
+        Job::new(Arc::clone(&self.about), made, plan)
+    }
+
+    /// The endpoints of localization, or all others.
+    fn endpoints(&self, of_localization: bool) -> Selection {
+        let endpoints = &self.config.endpoints;
+        let mut selection = select(
+            &endpoints.catalogue,
+            self.config.cloud,
+            self.connection.join.as_join(),
+            &endpoints.extra,
+            &endpoints.exclude,
+        );
+        let fits = |category| (category == Category::Locale) == of_localization;
+        selection.targets.retain(|target| fits(target.category));
+        selection.unverifiable.retain(|wildcard| fits(wildcard.category));
+        selection
+    }
+
+    fn reachability(
+        &self,
+        check: &CheckEntry,
+        targets: Vec<Target>,
+    ) -> Result<Reachability, Problem> {
+        let servers = self.connection.dns_servers.clone();
+        let timeout = self.config.schedules[check.slug].schedule.timeout();
+        let at_once = self.config.endpoints.max_handshakes;
+        let made = Reachability::new(targets, servers, self.trust.clone(), timeout, at_once);
+        made.map_err(|wrong| Problem::new(format!("checks.{}.timeout", check.slug), wrong))
+    }
+}
+
+/// The two trust stores: what is publicly trusted, and what is trusted here besides.
+fn trust(config: &Config, problems: &mut Vec<Problem>) -> Trust {
+    let endpoints = &config.endpoints;
+    let key = |name: &str| format!("checks.endpoint_connectivity.{name}");
+    let public = match endpoints.public_roots.as_deref().map(Roots::from_pem) {
+        None => Roots::mozilla(),
+        Some(Ok(roots)) => roots,
+        Some(Err(wrong)) => {
+            problems.push(Problem::new(key("public_roots_file"), wrong));
+            Roots::mozilla()
+        }
+    };
+    let system = Roots::system();
+    let private = match &endpoints.private_roots {
+        None => system,
+        Some(pem) => system.with_pem(pem).unwrap_or_else(|wrong| {
+            problems.push(Problem::new(key("private_roots_file"), wrong));
+            Roots::empty()
+        }),
+    };
+    Trust::new(&public, &private)
+}
+
+fn proxy_variables() -> Vec<&'static str> {
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    PROXY_VARIABLES.into_iter().filter(is_set).collect()
+}
+
+fn server(host: &Host) -> Server {
+    Server { name: host.name.clone(), port: host.port }
+}

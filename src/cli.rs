@@ -1,0 +1,425 @@
+//! The command line: what each command is asked, and what it prints.
+
+use std::{fmt::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    app,
+    catalogue::{self, CHECKS, Catalogue, CheckEntry, LATER, REASONS, Row},
+    config::{Config, ConfigError, Sources},
+    engine::{Board, Job, Status},
+    metrics::Metrics,
+    net::http,
+    views::{self, Document, Options},
+};
+
+/// Exit codes besides those of monitoring plugins (BSD `sysexits.h`).
+pub const USAGE: u8 = 64;
+pub const CONFIGURATION: u8 = 78;
+
+/// How long `healthcheck` waits for the daemon.
+const HEALTHCHECK_LIMIT: Duration = Duration::from_secs(5);
+
+/// Re-runs every Windows 365 Azure network connection health check from inside the subnet.
+#[derive(Debug, Parser)]
+#[command(name = "anc-healthd", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Configuration file; may repeat, later files override [default: /etc/anc-healthd/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The daemon
+    Run,
+    /// Run checks once, print, and exit by the overall status
+    ///
+    /// Exit codes: 0 passed, informational or skipped; 1 warning; 2 failed or blocked; 3 unknown.
+    Check {
+        /// Only this connection; may repeat
+        #[arg(long, value_name = "NAME")]
+        connection: Vec<String>,
+        /// Only this check, and what it depends on; may repeat
+        #[arg(long, value_name = "SLUG")]
+        check: Vec<String>,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// What each check looks at, needs, and can report
+    Checks {
+        /// Only this check
+        slug: Option<String>,
+    },
+    /// What a reason means and what to do: the runbook section
+    Explain { reason: String },
+    /// The endpoint catalogue in force, with its date
+    Endpoints {
+        #[arg(long, value_enum, default_value_t = Listing::Text)]
+        format: Listing,
+    },
+    /// GET /livez of a running daemon: for a container without a shell
+    Healthcheck {
+        /// [default: /livez at the configured port of 127.0.0.1]
+        #[arg(long)]
+        url: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Validate; print the effective configuration with secrets redacted
+    Check,
+    /// JSON Schema of the configuration
+    Schema,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Junit,
+    Prometheus,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Listing {
+    Text,
+    Csv,
+    Json,
+}
+
+/// What a command comes to: a code, and what goes to standard output or standard error.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: u8,
+    pub out: String,
+    pub err: String,
+}
+
+impl Arguments {
+    pub fn sources(&self) -> Sources {
+        Sources::new(self.config.clone())
+    }
+
+    /// Does what is asked, for every command but `run`.
+    pub async fn execute(&self) -> Outcome {
+        match &self.command {
+            Command::Run => unreachable!("main runs the daemon"),
+            Command::Check { connection, check, format } => {
+                self.check(connection, check, *format).await
+            }
+            Command::Config(ConfigCommand::Schema) => {
+                Outcome::said(format!("{:#}\n", Config::schema()))
+            }
+            Command::Config(ConfigCommand::Check) => {
+                // The jobs are made as well: only then is everything known to fit together.
+                self.load().map_or_else(Into::into, |(config, _)| Outcome::said(config.effective()))
+            }
+            Command::Checks { slug: None } => {
+                Outcome::said(CHECKS.iter().map(described).collect::<Vec<_>>().join("\n"))
+            }
+            Command::Checks { slug: Some(slug) } => match catalogue::check(slug) {
+                Some(check) => Outcome::said(described(check)),
+                None => Outcome::misused(no_such_check(slug)),
+            },
+            Command::Explain { reason } => explained(reason),
+            Command::Endpoints { format } => self.endpoints(*format),
+            Command::Healthcheck { url } => self.healthcheck(url.as_deref()).await,
+        }
+    }
+
+    fn load(&self) -> Result<(Config, Vec<Job>), ConfigError> {
+        let config = Config::load(&self.sources())?;
+        let jobs = app::jobs(&config)?;
+        Ok((config, jobs))
+    }
+
+    async fn check(&self, connections: &[String], checks: &[String], format: Format) -> Outcome {
+        let (config, jobs) = match self.load() {
+            Ok(loaded) => loaded,
+            Err(error) => return error.into(),
+        };
+        crate::telemetry::start(config.log);
+        let jobs = match chosen(jobs, connections, checks) {
+            Ok(jobs) => jobs,
+            Err(wrong) => return Outcome::misused(wrong),
+        };
+        let board = app::once(jobs).await;
+        shown(&board, &config, format)
+    }
+
+    /// The configuration's catalogue; without a configuration, the one that is built in.
+    fn endpoints(&self, format: Listing) -> Outcome {
+        let catalogue = if self.config.is_empty() {
+            Catalogue::builtin().clone()
+        } else {
+            match Config::load(&self.sources()) {
+                Ok(config) => in_force(&config),
+                Err(error) => return error.into(),
+            }
+        };
+        Outcome::said(match format {
+            Listing::Text => listed(&catalogue),
+            Listing::Csv => separated(&catalogue),
+            Listing::Json => catalogue.to_json(),
+        })
+    }
+
+    async fn healthcheck(&self, url: Option<&str>) -> Outcome {
+        let url = match url {
+            Some(url) => url.to_owned(),
+            None if self.config.is_empty() => "http://127.0.0.1:9815/livez".to_owned(),
+            None => match Config::load(&self.sources()) {
+                Ok(config) => format!("http://127.0.0.1:{}/livez", config.server.listen.port()),
+                Err(error) => return error.into(),
+            },
+        };
+        let Some((authority, path)) = parts(&url) else {
+            let wrong = format!("--url: \"{url}\" is no URL such as http://127.0.0.1:9815/livez");
+            return Outcome::misused(wrong);
+        };
+        match http::get(authority, &path, HEALTHCHECK_LIMIT).await {
+            Ok((200, _)) => Outcome::said("alive\n".into()),
+            Ok((status, body)) => Outcome::failed(format!("{url}: HTTP {status}: {}", body.trim())),
+            Err(error) => Outcome::failed(format!("{url}: {error}")),
+        }
+    }
+}
+
+impl Outcome {
+    fn said(out: String) -> Self {
+        Self { code: 0, out, err: String::new() }
+    }
+
+    fn failed(err: String) -> Self {
+        Self { code: 1, out: String::new(), err }
+    }
+
+    fn misused(err: String) -> Self {
+        Self { code: USAGE, out: String::new(), err }
+    }
+}
+
+impl From<ConfigError> for Outcome {
+    fn from(error: ConfigError) -> Self {
+        Self { code: CONFIGURATION, out: String::new(), err: error.to_string() }
+    }
+}
+
+/// Parses the command line, or says how to leave: help is no mistake.
+pub fn parse() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        // Where this cannot be printed, there is nobody to tell.
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+    })
+}
+
+/// The jobs of the named connections and checks, and those that the checks depend on. Everything
+/// that is misnamed is told at once.
+fn chosen(jobs: Vec<Job>, connections: &[String], checks: &[String]) -> Result<Vec<Job>, String> {
+    let known = |name: &&String| jobs.iter().any(|job| job.connection() == **name);
+    let strangers = connections.iter().filter(|name| !known(name)).map(|name| {
+        let mut all: Vec<_> = jobs.iter().map(Job::connection).collect();
+        all.dedup();
+        format!("--connection: there is no \"{name}\"; configured are {}", all.join(", "))
+    });
+    let misnamed = checks.iter().filter(|slug| catalogue::check(slug).is_none());
+    let wrong: Vec<_> =
+        strangers.chain(misnamed.map(|slug| format!("--check: {}", no_such_check(slug)))).collect();
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
+    }
+    let mut wanted: Vec<&str> = checks.iter().map(String::as_str).collect();
+    let mut seen = 0;
+    while seen < wanted.len() {
+        let on = catalogue::check(wanted[seen]).map_or(&[][..], |check| check.depends_on);
+        wanted.extend(on);
+        seen += 1;
+    }
+    let chosen = jobs.into_iter().filter(|job| {
+        let of_connection =
+            connections.is_empty() || connections.iter().any(|name| name == job.connection());
+        of_connection && (checks.is_empty() || wanted.contains(&job.check()))
+    });
+    Ok(chosen.collect())
+}
+
+fn no_such_check(slug: &str) -> String {
+    if let Some((_, with)) = LATER.iter().find(|(later, _)| *later == slug) {
+        return format!("\"{slug}\" is not in this version yet; it comes with {with}");
+    }
+    let all: Vec<_> = CHECKS.iter().map(|check| check.slug).collect();
+    format!("there is no check \"{slug}\"; there are {}", all.join(", "))
+}
+
+fn shown(board: &Board, config: &Config, format: Format) -> Outcome {
+    let options = Options {
+        version: app::ABOUT.version,
+        runbook_base_url: config.server.runbook_base_url.as_deref(),
+        with_history: false,
+    };
+    let document = views::status(&board.standings(), board.clock().now(), &options);
+    let out = match format {
+        Format::Text => views::text(&document),
+        Format::Json => json(&document),
+        Format::Junit => views::junit(&document),
+        Format::Prometheus => {
+            let metrics = Metrics::new(board.clone(), app::ABOUT);
+            metrics.catalogue_dated(config.endpoints.catalogue.timestamp());
+            metrics.page()
+        }
+    };
+    Outcome { code: exit_code(document.status), out, err: String::new() }
+}
+
+fn json(document: &Document) -> String {
+    serde_json::to_string_pretty(document).map_or_else(
+        |error| unreachable!("the document holds nothing that JSON cannot: {error}"),
+        |text| text + "\n",
+    )
+}
+
+/// As monitoring plugins do.
+fn exit_code(status: Status) -> u8 {
+    match status {
+        Status::Passed | Status::Informational | Status::Skipped => 0,
+        Status::Warning => 1,
+        Status::Failed | Status::Blocked => 2,
+        Status::Unknown | Status::Pending => 3,
+    }
+}
+
+fn described(check: &CheckEntry) -> String {
+    let mut text = format!("{}: {}\n", check.slug, check.title);
+    let reports: Vec<_> = check.reports.iter().map(|reason| reason.as_str()).collect();
+    let depends_on = if check.depends_on.is_empty() {
+        "nothing".to_owned()
+    } else {
+        check.depends_on.join(", ")
+    };
+    for (name, value) in [
+        ("join type", check.join.as_str()),
+        ("at worst", check.worst.as_str()),
+        ("looks from", check.side),
+        ("depends on", &depends_on),
+        ("looks at", check.looks_at),
+        ("needs", check.needs),
+        ("reports", &reports.join(", ")),
+    ] {
+        text.push_str(&wrapped(name, value));
+    }
+    text
+}
+
+/// `  name        value`, the value broken into lines below itself.
+fn wrapped(name: &str, value: &str) -> String {
+    const COLUMN: usize = 14;
+    const WIDTH: usize = 96;
+    let mut line = format!("  {name:<width$}", width = COLUMN - 2);
+    let mut text = String::new();
+    for word in value.split_whitespace() {
+        if line.len() + word.len() + 1 > WIDTH {
+            text.push_str(line.trim_end());
+            text.push('\n');
+            line = " ".repeat(COLUMN);
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    text + line.trim_end() + "\n"
+}
+
+fn explained(word: &str) -> Outcome {
+    let Some(entry) = catalogue::find(word) else {
+        let all: Vec<_> = REASONS.iter().map(|entry| entry.reason.as_str()).collect();
+        return Outcome::misused(format!(
+            "there is no reason \"{word}\"; there are {}",
+            all.join(", ")
+        ));
+    };
+    let path = catalogue::runbook_path(entry.reason);
+    let section = catalogue::section(entry.reason).trim();
+    Outcome::said(format!("{word}: {}\n{}\n\n{section}\n\n({path})\n", entry.means, entry.action))
+}
+
+/// The catalogue with what the operator added and took away.
+fn in_force(config: &Config) -> Catalogue {
+    let endpoints = &config.endpoints;
+    let mut catalogue = endpoints.catalogue.clone();
+    catalogue.endpoints.retain(|row| !catalogue::is_excluded(&endpoints.exclude, &row.host));
+    catalogue.endpoints.extend(endpoints.extra.iter().cloned());
+    catalogue
+}
+
+fn listed(catalogue: &Catalogue) -> String {
+    let count = catalogue.endpoints.len();
+    let mut text = format!("{count} endpoints, as of {}\n", catalogue.date);
+    for row in &catalogue.endpoints {
+        let need = if row.required { "required" } else { "optional" };
+        let _infallible = writeln!(
+            text,
+            "{:<14} {:<9} {:<5} {:>5}  {:<54} {}",
+            row.category.as_str(),
+            need,
+            row.protocol.as_str(),
+            row.port,
+            row.host,
+            row.probe_hosts.join(" ")
+        );
+    }
+    text
+}
+
+/// CSV (RFC 4180).
+fn separated(catalogue: &Catalogue) -> String {
+    let mut text = String::from(
+        "host,port,protocol,category,required,clouds,join,tls_inspection,probe_hosts,purpose,\
+         source,note\r\n",
+    );
+    for row in &catalogue.endpoints {
+        text.push_str(&fields(row).map(|field| quoted(&field)).join(","));
+        text.push_str("\r\n");
+    }
+    text
+}
+
+fn fields(row: &Row) -> [String; 12] {
+    let clouds: Vec<_> = row.clouds.iter().map(|cloud| cloud.as_str()).collect();
+    [
+        row.host.clone(),
+        row.port.to_string(),
+        row.protocol.as_str().into(),
+        row.category.as_str().into(),
+        row.required.to_string(),
+        clouds.join(" "),
+        row.join.as_str().into(),
+        row.tls_inspection.as_str().into(),
+        row.probe_hosts.join(" "),
+        row.purpose.clone(),
+        row.source.clone(),
+        row.note.clone(),
+    ]
+}
+
+fn quoted(field: &str) -> String {
+    if field.contains(['"', ',', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+/// The authority and the path of an `http` URL.
+fn parts(url: &str) -> Option<(&str, String)> {
+    let rest = url.strip_prefix("http://")?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    (!authority.is_empty()).then(|| (authority, format!("/{path}")))
+}
