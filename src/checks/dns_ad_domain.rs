@@ -387,3 +387,215 @@ fn readings(asked: &[Asked]) -> Vec<Reading> {
     }
     readings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{engine::Status, net::dns::Transport};
+
+    const DOMAIN: &str = "corp.contoso.com";
+
+    /// The one place that knows how the check is called.
+    #[track_caller]
+    fn judged<const N: usize>(asked: Vec<Asked>, status: Status, reasons: [Reason; N]) -> Verdict {
+        let verdict = check(DOMAIN).judge(&Facts::Asked(asked));
+        let found: Vec<_> = verdict.findings().iter().map(|finding| finding.reason).collect();
+        assert_eq!((verdict.status(), &*found), (status, &reasons[..]), "{:?}", verdict.findings());
+        verdict
+    }
+
+    #[test]
+    fn all_servers_know_the_domain() {
+        judged(vec![good(4), good(5)], Status::Passed, []);
+    }
+
+    #[test]
+    fn one_of_two_is_dead() {
+        let dead = every(5, &Outcome::Timeout);
+        let verdict = judged(vec![good(4), dead], Status::Warning, [reason::DNS_TIMEOUT]);
+        assert_eq!(verdict.findings()[0].subject, "10.8.0.5");
+    }
+
+    #[test]
+    fn all_servers_are_dead_each_in_its_way() {
+        for (outcome, reason) in [
+            (Outcome::Timeout, reason::DNS_TIMEOUT),
+            (Outcome::Refused, reason::DNS_REFUSED),
+            (Outcome::ServerFailure, reason::DNS_SERVFAIL),
+            (Outcome::Unreachable("port closed".into()), reason::DNS_UNREACHABLE),
+            (Outcome::Truncated("refused".into()), reason::DNS_TRUNCATED),
+            (Outcome::Malformed("noise".into()), reason::DNS_MALFORMED),
+            (Outcome::OtherCode("NOTIMP".into()), reason::DNS_MALFORMED),
+        ] {
+            let verdict = judged(vec![every(4, &outcome)], Status::Failed, [reason]);
+            assert_eq!(verdict.findings()[0].error_type, Some("dnsCheckUnknownError"));
+        }
+    }
+
+    #[test]
+    fn that_we_could_not_ask_is_no_failure() {
+        let unasked = every(4, &Outcome::NotAsked("no socket".into()));
+        judged(vec![unasked], Status::Unknown, [reason::NO_DNS_SERVERS]);
+    }
+
+    #[test]
+    fn the_name_does_not_exist() {
+        let missing = every(4, &Outcome::NoSuchName);
+        let verdict = judged(vec![missing], Status::Failed, [reason::NAME_NOT_FOUND]);
+        assert_eq!(verdict.findings()[0].error_type, Some("dnsCheckFqdnNotFound"));
+    }
+
+    #[test]
+    fn the_name_does_not_exist_on_one_of_two() {
+        let missing = every(5, &Outcome::NoSuchName);
+        judged(vec![good(4), missing], Status::Warning, [reason::NAME_NOT_FOUND]);
+    }
+
+    #[test]
+    fn the_name_does_not_exist_where_the_other_server_is_dead() {
+        let (missing, dead) = (every(4, &Outcome::NoSuchName), every(5, &Outcome::Timeout));
+        let both = [reason::DNS_TIMEOUT, reason::NAME_NOT_FOUND];
+        judged(vec![missing, dead], Status::Failed, both);
+    }
+
+    #[test]
+    fn the_name_has_no_address() {
+        let bare = good(4).with("A", Outcome::NoData);
+        let verdict = judged(vec![bare], Status::Failed, [reason::NO_ADDRESSES]);
+        assert_eq!(verdict.findings()[0].error_type, Some("dnsCheckFqdnNotFound"));
+    }
+
+    #[test]
+    fn the_name_resolves_and_nothing_locates_a_domain_controller() {
+        let verdict = judged(vec![without_services(4)], Status::Failed, [reason::NO_SRV_RECORDS]);
+        assert_eq!(verdict.findings()[0].error_type, Some("dnsCheckUnknownError"));
+    }
+
+    #[test]
+    fn one_record_beside_the_locators_is_missing() {
+        let lacking = good(4).with("SRV _kerberos._tcp", Outcome::NoData);
+        let verdict = judged(vec![lacking], Status::Warning, [reason::SRV_RECORD_MISSING]);
+        assert_eq!(verdict.findings()[0].subject, "_kerberos._tcp.corp.contoso.com");
+    }
+
+    #[test]
+    fn one_of_two_targets_is_gone() {
+        let stale = good(4).target("dc9", Outcome::NoSuchName);
+        let verdict = judged(vec![stale], Status::Warning, [reason::SRV_TARGET_UNRESOLVED]);
+        assert_eq!(verdict.findings()[0].subject, "dc9");
+    }
+
+    #[test]
+    fn no_target_resolves() {
+        let mut stale = good(4);
+        stale.targets.clear();
+        let stale = stale.target("dc9", Outcome::NoSuchName);
+        judged(vec![stale], Status::Failed, [reason::SRV_TARGET_UNRESOLVED]);
+    }
+
+    #[test]
+    fn the_public_zone_answers() {
+        let public = without_services(4).with("A", addresses("203.0.113.10"));
+        let both = [reason::PUBLIC_ADDRESS, reason::NO_SRV_RECORDS];
+        judged(vec![public], Status::Failed, both);
+    }
+
+    #[test]
+    fn the_addresses_alone_are_public() {
+        let public = good(4).with("A", addresses("203.0.113.10"));
+        judged(vec![public], Status::Warning, [reason::PUBLIC_ADDRESS]);
+    }
+
+    #[test]
+    fn servers_disagree_on_the_addresses() {
+        let other = good(5).with("A", addresses("10.9.0.1"));
+        let verdict = judged(vec![good(4), other], Status::Warning, [reason::SERVERS_DISAGREE]);
+        let detail = &verdict.findings()[0].detail;
+        assert!(detail.contains("10.8.0.5 says 10.9.0.1"), "{detail}");
+    }
+
+    #[test]
+    fn one_query_of_a_working_server_times_out() {
+        let flaky = good(5).with("SRV _kerberos._tcp", Outcome::Timeout);
+        judged(vec![good(4), flaky], Status::Warning, [reason::DNS_TIMEOUT]);
+    }
+
+    #[test]
+    fn the_name_is_none() {
+        for name in ["", "corp..contoso.com", "corp contoso.com", "corp_1.contoso.com"] {
+            let fault = dns::name_fault(name).unwrap();
+            let verdict = check(name).judge(&Facts::InvalidName(fault));
+            let finding = &verdict.findings()[0];
+            assert_eq!(
+                (finding.severity, finding.reason),
+                (Severity::Failed, reason::INVALID_NAME)
+            );
+            assert_eq!(finding.error_type, Some("dnsCheckNameWithInvalidCharacter"));
+        }
+    }
+
+    #[test]
+    fn every_question_has_its_readings() {
+        let verdict = judged(vec![good(4)], Status::Passed, []);
+        let of = |family: &'static str| {
+            verdict.readings().iter().filter(move |reading| reading.family.name == family)
+        };
+        let questions = 2 + LOCATORS.len() + BESIDE.len();
+        assert_eq!(of("anc_dns_query_duration_seconds").count(), questions);
+        let answers = of("anc_dns_answers").find(|it| it.labels == ["10.8.0.4", "A"]).unwrap();
+        assert_eq!(answers.value, 1.0);
+    }
+
+    fn check(domain: &str) -> DnsAdDomain {
+        let timeout = Duration::from_secs(30);
+        DnsAdDomain { domain: domain.into(), servers: None, timeout }
+    }
+
+    /// A server at 10.8.0.`last` that answers everything alike.
+    fn every(last: u8, outcome: &Outcome) -> Asked {
+        let services = LOCATORS.iter().chain(&BESIDE).map(|prefix| record(prefix));
+        let records = ["A", "AAAA"].map(str::to_owned).into_iter().chain(services);
+        let answers = records.map(|record| (record, answer(outcome.clone()))).collect();
+        let server = SocketAddr::from(([10, 8, 0, last], 53));
+        Asked { server, answers, targets: BTreeMap::new() }
+    }
+
+    fn good(last: u8) -> Asked {
+        let service =
+            Service { priority: 0, weight: 100, port: 389, target: "dc1.corp.contoso.com".into() };
+        let found = Outcome::Found(Records::Services(vec![service]));
+        every(last, &found)
+            .with("A", addresses("10.8.0.4"))
+            .with("AAAA", Outcome::NoData)
+            .target("dc1.corp.contoso.com", addresses("10.8.0.4"))
+    }
+
+    fn without_services(last: u8) -> Asked {
+        every(last, &Outcome::NoSuchName)
+            .with("A", addresses("10.8.0.4"))
+            .with("AAAA", Outcome::NoData)
+    }
+
+    fn addresses(address: &str) -> Outcome {
+        Outcome::Found(Records::Addresses(vec![address.parse().unwrap()]))
+    }
+
+    fn answer(outcome: Outcome) -> Answer {
+        Answer { outcome, took: Duration::from_millis(2), transport: Transport::Udp }
+    }
+
+    impl Asked {
+        fn with(mut self, record: &str, outcome: Outcome) -> Self {
+            self.answers.insert(record.into(), answer(outcome));
+            self
+        }
+
+        fn target(mut self, target: &str, outcome: Outcome) -> Self {
+            let addresses = addresses_in(&outcome).collect();
+            let (server, took) = (Some(self.server), Duration::from_millis(2));
+            let lookup = Lookup { addresses, outcome, server, took, attempts: Vec::new() };
+            self.targets.insert(target.into(), lookup);
+            self
+        }
+    }
+}

@@ -41,3 +41,52 @@ impl Check for Localization {
         Verdict::new(findings, readings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        catalogue::{Addresses, Category, Inspection, Protocol, Target},
+        engine::Status,
+        net::{
+            Phases, Seen, TcpFault,
+            dns::{Lookup, Outcome},
+            tls::{Roots, Trust},
+        },
+    };
+
+    #[test]
+    fn a_blocked_host_is_a_warning_at_worst() {
+        let target = Target {
+            host: "download.example".into(),
+            port: 443,
+            protocol: Protocol::Tls,
+            category: Category::Locale,
+            required: true,
+            stands_for: None,
+            inspection: Inspection::Discouraged,
+            addresses: Addresses::Any,
+            purpose: String::new(),
+        };
+        let trust = Trust::new(&Roots::mozilla(), &Roots::empty());
+        let timeout = Duration::from_secs(30);
+        let reachability = Reachability::new(vec![target], None, trust, timeout, 12).unwrap();
+        let lookup = Lookup {
+            addresses: Vec::new(),
+            outcome: Outcome::NoData,
+            server: None,
+            took: Duration::ZERO,
+            attempts: Vec::new(),
+        };
+        let outcome = Seen::Tcp(TcpFault::Refused);
+        let phases = Phases::default();
+        let sighting = Sighting { lookup: Arc::new(lookup), address: None, phases, outcome };
+        let verdict =
+            Localization { reachability, unverifiable: Vec::new() }.judge(&vec![sighting]);
+        assert_eq!(verdict.status(), Status::Warning);
+        let error_type = verdict.findings()[0].error_type;
+        assert_eq!(error_type, Some("endpointConnectivityCheckLocaleUrlNotAllowListed"));
+    }
+}

@@ -278,11 +278,11 @@ fn best<'a>(target: &Target, chain: &'a Chain) -> &'a Standing {
 /// Whether someone on the way opens the connection: the chain leads to a private root, or to none
 /// at all where nobody may inspect.
 fn is_intercepted(target: &Target, chain: &Chain) -> bool {
-    let unknown = matches!(chain.public, Standing::UnknownIssuer | Standing::Other(_));
+    let private = chain.public != Standing::Trusted && chain.private == Standing::Trusted;
     match target.inspection {
         Inspection::Allowed => false,
-        Inspection::Discouraged => unknown && chain.private == Standing::Trusted,
-        Inspection::Forbidden => unknown,
+        Inspection::Discouraged => private,
+        Inspection::Forbidden => private || chain.public == Standing::UnknownIssuer,
     }
 }
 

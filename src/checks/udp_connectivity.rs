@@ -217,3 +217,118 @@ fn readings_of(server: &Server, seen: &Seen, kind: &str) -> Vec<Reading> {
     }
     readings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{engine::Status, net::dns::Records};
+
+    #[track_caller]
+    fn judged<const N: usize>(
+        stun: Vec<Seen>,
+        turn: Vec<Seen>,
+        status: Status,
+        found: [(Severity, Reason); N],
+    ) -> Verdict {
+        let server = |name: &str| Server { name: name.into(), port: 3478 };
+        let check = UdpConnectivity {
+            stun: stun.iter().map(|_| server("stun.example")).collect(),
+            turn: turn.iter().map(|_| server("turn.example")).collect(),
+            turn_ranges: vec!["51.5.0.0/16".parse().unwrap()],
+            servers: None,
+            timeout: Duration::from_secs(30),
+        };
+        let verdict = check.judge(&Facts { stun, turn });
+        let told: Vec<_> =
+            verdict.findings().iter().map(|finding| (finding.severity, finding.reason)).collect();
+        assert_eq!((verdict.status(), &*told), (status, &found[..]));
+        verdict
+    }
+
+    #[test]
+    fn both_answer() {
+        let verdict = judged(vec![answering()], vec![answering()], Status::Passed, []);
+        let mapped =
+            verdict.readings().iter().find(|it| it.family.name == "anc_udp_mapped_address_info");
+        assert_eq!(mapped.unwrap().labels, ["stun.example:3478", "stun", "203.0.113.7"]);
+    }
+
+    #[test]
+    fn stun_is_blocked_and_the_relay_is_open() {
+        let expected = [(Severity::Informational, reason::STUN_NO_REPLY)];
+        let verdict = judged(vec![silent()], vec![answering()], Status::Informational, expected);
+        let error_type = verdict.findings()[0].error_type;
+        assert_eq!(error_type, Some("udpConnectivityCheckStunUrlNotAllowListed"));
+    }
+
+    #[test]
+    fn the_relay_is_blocked() {
+        let expected = [(Severity::Warning, reason::TURN_NO_REPLY)];
+        let verdict = judged(vec![answering()], vec![silent()], Status::Warning, expected);
+        let error_type = verdict.findings()[0].error_type;
+        assert_eq!(error_type, Some("udpConnectivityCheckTurnUrlNotAllowListed"));
+    }
+
+    #[test]
+    fn both_are_blocked() {
+        let expected = [
+            (Severity::Warning, reason::STUN_NO_REPLY),
+            (Severity::Warning, reason::TURN_NO_REPLY),
+            (Severity::Warning, reason::UDP_BLOCKED),
+        ];
+        let verdict = judged(vec![silent()], vec![silent()], Status::Warning, expected);
+        let error_type = verdict.findings()[2].error_type;
+        assert_eq!(error_type, Some("udpConnectivityCheckUrlsNotAllowListed"));
+    }
+
+    #[test]
+    fn one_relay_of_two_is_enough() {
+        let expected = [(Severity::Informational, reason::TURN_NO_REPLY)];
+        judged(vec![], vec![silent(), answering()], Status::Informational, expected);
+    }
+
+    #[test]
+    fn the_relay_lies_elsewhere() {
+        let mut elsewhere = answering();
+        elsewhere.reply.as_mut().unwrap().0 = "20.202.0.1:3478".parse().unwrap();
+        let expected = [(Severity::Warning, reason::TURN_OUTSIDE_RANGES)];
+        judged(vec![answering()], vec![elsewhere], Status::Warning, expected);
+    }
+
+    #[test]
+    fn a_name_that_does_not_resolve_is_not_a_blocked_port() {
+        let lookup = looked_up(Outcome::NoSuchName);
+        let unresolved = Seen { lookup, reply: None };
+        let expected = [(Severity::Warning, reason::NAME_NOT_FOUND)];
+        judged(vec![], vec![unresolved], Status::Warning, expected);
+    }
+
+    #[test]
+    fn that_we_had_no_socket_is_unknown() {
+        let mut unasked = silent();
+        unasked.reply.as_mut().unwrap().1 = Err(UdpFault::Local("no socket".into()));
+        let expected = [(Severity::Unknown, reason::STUN_NO_REPLY)];
+        judged(vec![unasked], vec![answering()], Status::Unknown, expected);
+    }
+
+    fn answering() -> Seen {
+        let mapped = Some("203.0.113.7:50000".parse().unwrap());
+        let reply = Reply { mapped, code: None, took: Duration::from_millis(9), sent: 1 };
+        seen(Ok(reply))
+    }
+
+    fn silent() -> Seen {
+        seen(Err(UdpFault::Timeout))
+    }
+
+    fn seen(reply: Result<Reply, UdpFault>) -> Seen {
+        let address: SocketAddr = "51.5.1.1:3478".parse().unwrap();
+        let found = Outcome::Found(Records::Addresses(vec![address.ip()]));
+        Seen { lookup: looked_up(found), reply: Some((address, reply)) }
+    }
+
+    fn looked_up(outcome: Outcome) -> Lookup {
+        let took = Duration::from_millis(1);
+        Lookup { addresses: Vec::new(), outcome, server: None, took, attempts: Vec::new() }
+    }
+}
