@@ -190,6 +190,10 @@ fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
     sections
 }
 
+/// An empty catalogue has no date that anyone should be alerted by.
 fn date_catalogue(metrics: &Metrics, config: &Config) {
-    metrics.catalogue_dated(config.endpoints.catalogue.timestamp());
+    let catalogue = &config.endpoints.catalogue;
+    if !catalogue.endpoints.is_empty() {
+        metrics.catalogue_dated(catalogue.timestamp());
+    }
 }
