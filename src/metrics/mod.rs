@@ -62,7 +62,6 @@ impl Metrics {
     /// The endpoint catalogue in force is of this time, in Unix seconds. Until this is known
     /// there is no series.
     pub fn catalogue_dated(&self, timestamp: u64) {
-        #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 million years")]
         self.catalogue_dated.set(timestamp as f64);
         // Refused when it is registered already.
         let _known = self.registry.register(Box::new(self.catalogue_dated.clone()));

@@ -1,6 +1,7 @@
 //! How things stand, as metric families.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     time::SystemTime,
 };
@@ -58,7 +59,7 @@ fn of_findings(standing: &Standing, families: &mut Families) {
     let findings = report.map(|report| report.verdict.findings()).unwrap_or_default();
     // The worst first, so that those are the ones that are named.
     let mut worst_first: Vec<&Finding> = findings.iter().collect();
-    worst_first.sort_by(|one, other| other.severity.cmp(&one.severity));
+    worst_first.sort_by_key(|finding| Reverse(finding.severity));
     let mut named = BTreeSet::new();
     let mut counted: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for finding in worst_first {
@@ -138,7 +139,6 @@ fn truth(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "exact up to nine quadrillion")]
 fn count(events: u64) -> f64 {
     events as f64
 }

@@ -53,7 +53,7 @@ impl Turns {
 pub(super) async fn reload(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let lifecycle = match allowed(&shared, &headers, &shared.reloads) {
         Ok(lifecycle) => lifecycle,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let Ok(_alone) = shared.reloading.try_lock() else {
         return (StatusCode::CONFLICT, "a reload is under way\n").into_response();
@@ -78,7 +78,7 @@ pub(super) async fn run(
     Query(pairs): Pairs,
 ) -> Response {
     if let Err(refused) = allowed(&shared, &headers, &shared.runs) {
-        return refused;
+        return refused.into_response();
     }
     let selection = match asked(pairs) {
         Ok((selection, _)) => selection,
@@ -104,19 +104,35 @@ fn allowed<'a>(
     shared: &'a Shared,
     headers: &HeaderMap,
     turns: &Turns,
-) -> Result<&'a Lifecycle, Response> {
-    let Some(lifecycle) = &shared.state.lifecycle else {
-        let how = "not enabled: set enable_lifecycle = true in [server]\n";
-        return Err((StatusCode::NOT_FOUND, how).into_response());
-    };
-    if headers.contains_key(header::ORIGIN) {
-        return Err((StatusCode::FORBIDDEN, "not from a web page\n").into_response());
+) -> Result<&'a Lifecycle, Refused> {
+    let lifecycle = shared.state.lifecycle.as_ref().ok_or(Refused::NotEnabled)?;
+    match () {
+        () if headers.contains_key(header::ORIGIN) => Err(Refused::FromAWebPage),
+        () if !turns.take() => Err(Refused::TooSoon),
+        () => Ok(lifecycle),
     }
-    if !turns.take() {
-        let retry = [(header::RETRY_AFTER, "1")];
-        return Err((StatusCode::TOO_MANY_REQUESTS, retry, "too soon\n").into_response());
+}
+
+enum Refused {
+    NotEnabled,
+    FromAWebPage,
+    TooSoon,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotEnabled => {
+                let how = "not enabled: set enable_lifecycle = true in [server]\n";
+                (StatusCode::NOT_FOUND, how).into_response()
+            }
+            Self::FromAWebPage => (StatusCode::FORBIDDEN, "not from a web page\n").into_response(),
+            Self::TooSoon => {
+                let retry = [(header::RETRY_AFTER, "1")];
+                (StatusCode::TOO_MANY_REQUESTS, retry, "too soon\n").into_response()
+            }
+        }
     }
-    Ok(lifecycle)
 }
 
 fn ended(mut text: String) -> String {

@@ -18,3 +18,8 @@ pub use status::{
     CheckView, ConnectionView, Document, FindingView, HistoryView, Options, ReadingView, status,
 };
 pub use text::text;
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

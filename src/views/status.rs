@@ -1,7 +1,7 @@
 //! The document that `check --format json` prints and `/api/v1/status` answers. The text, JUnit
 //! and HTML views are made from it, so that all of them say the same.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{cmp::Reverse, collections::BTreeMap, time::SystemTime};
 
 use serde::{Serialize, Serializer};
 
@@ -141,7 +141,7 @@ impl CheckView {
         let readings = verdict.map(|verdict| verdict.readings()).unwrap_or_default();
         let mut findings: Vec<FindingView> =
             findings.iter().map(|finding| FindingView::of(finding, options)).collect();
-        findings.sort_by(|one, other| other.severity.cmp(&one.severity));
+        findings.sort_by_key(|finding| Reverse(finding.severity));
         let history = || standing.history.iter().map(HistoryView::of).collect();
         Self {
             check: standing.check,

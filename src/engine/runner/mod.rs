@@ -28,7 +28,7 @@ const LIGHT_AT_ONCE: usize = 16;
 /// Runs of bulk checks under way at a time.
 const BULK_AT_ONCE: usize = 1;
 
-/// Running jobs. Dropping it does not stop them; [`Runner::stop`] does.
+/// Running jobs. Dropping it starts no further run; [`Runner::stop`] also waits for those under way.
 #[derive(Debug)]
 pub struct Runner {
     board: Board,
