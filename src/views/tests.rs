@@ -103,7 +103,8 @@ async fn what_check_prints_as_text() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "prod (hybrid): failed");
     assert!(lines[1].starts_with("  failed        dns_ad_domain "), "{text}");
-    assert_eq!(lines[2], "    failed: name_not_found: corp.contoso.com");
+    assert_eq!(lines[2], "    failed: name_not_found");
+    assert_eq!(lines[3], "      10.8.0.4 says that corp.contoso.com does not exist");
     assert!(lines[4].starts_with("      do:  "));
     assert_eq!(lines[5], "      see: deploy/runbooks/dns.md#name_not_found");
     assert!(text.contains("Endpoint connectivity (by dns_ad_domain)\n"), "{text}");

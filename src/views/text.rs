@@ -1,6 +1,9 @@
 //! What `check` prints for a person at a terminal.
 
-use std::fmt::{self, Write as _};
+use std::{
+    cmp::Reverse,
+    fmt::{self, Write as _},
+};
 
 use super::{CheckView, Document, FindingView};
 use crate::engine::Status;
@@ -32,18 +35,32 @@ fn write_check(check: &CheckView, to: &mut String) -> fmt::Result {
         (Status::Blocked, _, Some(by)) => writeln!(to, " (by {by})")?,
         _ => writeln!(to)?,
     }
-    check.findings.iter().try_for_each(|finding| write_finding(finding, to))
+    let alike = |one: &FindingView, other: &FindingView| {
+        (one.severity, one.reason) == (other.severity, other.reason)
+    };
+    let mut findings: Vec<&FindingView> = check.findings.iter().collect();
+    // The worst stay first; of one severity, those with one remedy stand together.
+    findings.sort_by_key(|finding| (Reverse(finding.severity), finding.reason));
+    findings.chunk_by(|one, other| alike(one, other)).try_for_each(|alike| write_alike(alike, to))
 }
 
-fn write_finding(finding: &FindingView, to: &mut String) -> fmt::Result {
-    write!(to, "    {}: {}", finding.severity.as_str(), finding.reason)?;
-    if !finding.subject.is_empty() {
-        write!(to, ": {}", plain(&finding.subject))?;
+/// What has the same reason has the same remedy, which is said once.
+fn write_alike(findings: &[&FindingView], to: &mut String) -> fmt::Result {
+    let [first, ..] = findings else { return Ok(()) };
+    write!(to, "    {}: {}", first.severity.as_str(), first.reason)?;
+    if findings.len() > 1 {
+        write!(to, " ({})", findings.len())?;
     }
     writeln!(to)?;
-    writeln!(to, "      {}", plain(&finding.detail))?;
-    writeln!(to, "      do:  {}", plain(finding.action))?;
-    writeln!(to, "      see: {}", finding.runbook)
+    for FindingView { subject, detail, .. } in findings {
+        if detail.contains(subject.as_str()) {
+            writeln!(to, "      {}", plain(detail))?;
+        } else {
+            writeln!(to, "      {}: {}", plain(subject), plain(detail))?;
+        }
+    }
+    writeln!(to, "      do:  {}", plain(first.action))?;
+    writeln!(to, "      see: {}", first.runbook)
 }
 
 /// On one line, and without what a terminal would obey: peers have a say in subjects and details.
