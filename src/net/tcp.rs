@@ -46,7 +46,7 @@ fn fault(error: &io::Error) -> TcpFault {
         io::ErrorKind::TimedOut => TcpFault::Timeout,
         io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown => TcpFault::Unreachable(error.to_string()),
+        | io::ErrorKind::NetworkDown => TcpFault::Unreachable(error.kind().to_string()),
         _ => TcpFault::Other(error.to_string()),
     }
 }

@@ -96,7 +96,7 @@ fn fault(error: &io::Error) -> UdpFault {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         UdpFault::Refused
     } else {
-        UdpFault::Unreachable(error.to_string())
+        UdpFault::Unreachable(error.kind().to_string())
     }
 }
 
