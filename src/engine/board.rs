@@ -2,7 +2,7 @@
 //! daemon's only changing state.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -92,7 +92,11 @@ impl Board {
     /// Runs, as soon as it can be, each check that `wanted` picks; tells how many there are.
     pub fn nudge(&self, mut wanted: impl FnMut(&Standing) -> bool) -> usize {
         let standings = self.standings.borrow();
-        let picked = standings.checks.values().filter(|standing| standing.runs_here());
+        // What is blocked would not look.
+        let runs = |standing: &&Arc<Standing>| {
+            standing.runs_here() && standing.status() != Status::Blocked
+        };
+        let picked = standings.checks.values().filter(runs);
         picked.filter(|standing| wanted(standing)).map(|each| each.nudge.notify_one()).count()
     }
 
@@ -110,8 +114,7 @@ impl Board {
         self.lost_a_job.store(true, Ordering::Relaxed);
     }
 
-    /// Every check stands on the board from the start: an alert must not wait on an absence. A
-    /// job put up again keeps its counters and its history, and is pending until it has run.
+    /// Every check stands on the board from the start: an alert must not wait on an absence.
     pub(super) fn put_up(&self, job: &Job, generation: u64) {
         let now = self.clock.now();
         self.standings.send_modify(|standings| {
@@ -121,6 +124,19 @@ impl Board {
                 None => Standing::new(job, generation, now),
             };
             standings.checks.insert(key, Arc::new(standing));
+        });
+    }
+
+    /// Draws the conclusions from what was put up and taken down: what depended on a check that
+    /// is gone, switched off or yet to run again is not blocked by it any more.
+    pub(super) fn settle(&self) {
+        let now = self.clock.now();
+        self.standings.send_modify(|standings| {
+            let connections: BTreeSet<String> =
+                standings.checks.keys().map(|key| key.connection.clone()).collect();
+            for connection in connections {
+                block_or_wake(&mut standings.checks, &connection, now, &mut Vec::new());
+            }
         });
     }
 
@@ -231,6 +247,8 @@ fn block_or_wake(
                     changes.push((key.clone(), change));
                 }
                 (None, Some(_)) if !standing.woken => Arc::make_mut(standing).wake(),
+                // Woken, and blocked again before it could run.
+                (Some(_), Some(_)) if standing.woken => Arc::make_mut(standing).woken = false,
                 _ => (),
             }
         }

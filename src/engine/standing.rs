@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Connection, Family, Histogram, Job, Kind, Reading, Reason, Report, Schedule, Status,
@@ -40,11 +40,13 @@ pub struct Standing {
     pub since: SystemTime,
     pub last_run: Option<SystemTime>,
     pub last_success: Option<SystemTime>,
-    pub last_conclusive: Option<SystemTime>,
     pub last_change: Option<SystemTime>,
     pub next_run: Option<SystemTime>,
     /// Newest first.
     pub history: VecDeque<Change>,
+    /// From when on a conclusive result has been missing: the last one, or when there was first a
+    /// reason to expect one. Not of the wall clock, which may be set.
+    conclusive: Instant,
     pub(super) generation: u64,
     pub(super) nudge: Arc<Notify>,
     /// Nudged because what blocked it is well again, and not run since.
@@ -93,11 +95,10 @@ impl Standing {
 
     /// Whether it has had no conclusive result for three of its intervals: nobody looked, or
     /// looking failed. What is blocked is not stale; its root cause is told instead.
-    pub fn is_stale(&self, now: SystemTime) -> bool {
+    pub fn is_stale(&self) -> bool {
         let Some(schedule) = self.schedule() else { return false };
-        let seen = self.last_conclusive.unwrap_or(self.since).max(self.since);
-        let age = now.duration_since(seen).unwrap_or_default();
-        self.blocked_by.is_none() && age > schedule.interval() * 3
+        let allowed = schedule.interval().saturating_mul(3);
+        self.blocked_by.is_none() && self.conclusive.elapsed() > allowed
     }
 
     pub(super) fn runs_here(&self) -> bool {
@@ -122,29 +123,30 @@ impl Standing {
             since: now,
             last_run: None,
             last_success: None,
-            last_conclusive: None,
             last_change: None,
             next_run: None,
             history: VecDeque::new(),
+            conclusive: Instant::now(),
             generation,
             nudge: Arc::default(),
             woken: false,
         }
     }
 
-    /// What the check is made of has changed: what it was counted by has not.
+    /// What the check is made of has changed. What it last saw stands until it has looked again:
+    /// an alert must neither fire nor end because of a reload.
     pub(super) fn put_up_again(&self, job: &Job, generation: u64, now: SystemTime) -> Self {
-        let before = self.clone();
-        Self {
-            runs: before.runs,
-            durations: before.durations,
-            observed: before.observed,
-            last_run: before.last_run,
-            last_success: before.last_success,
-            last_change: before.last_change,
-            history: before.history,
-            ..Self::new(job, generation, now)
+        let fresh = Self::new(job, generation, now);
+        let mut again = self.clone();
+        if !self.runs_here() || !fresh.runs_here() {
+            // Switched off or on: what was seen before then says nothing.
+            again.latest = None;
+            again.blocked_by = None;
+            again.next_run = None;
+            again.conclusive = fresh.conclusive;
         }
+        let Self { connection, mode, depends_on, .. } = fresh;
+        Self { connection, mode, depends_on, generation, ..again }
     }
 
     /// Takes a report in. `root` is the check that blocks this one by now: the run then only
@@ -163,8 +165,9 @@ impl Standing {
         if status.is_success() {
             self.last_success = Some(now);
         }
-        if status.is_conclusive() {
-            self.last_conclusive = Some(now);
+        // While it was blocked, nobody expected a result.
+        if status.is_conclusive() || self.blocked_by.is_some() {
+            self.conclusive = Instant::now();
         }
         for reading in report.verdict.readings() {
             self.observe(reading);
@@ -180,8 +183,6 @@ impl Standing {
         let from = self.status();
         self.blocked_by = Some(root);
         self.woken = false;
-        // Looking again is up to the root cause from here on.
-        self.last_conclusive = Some(now);
         self.record(from, now)
     }
 

@@ -1,14 +1,10 @@
 //! Drives jobs: one task a job, so a check never overlaps itself.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -98,8 +94,9 @@ impl Runner {
             abandoned: CancellationToken::new(),
         };
         runner.put_up(jobs, false);
+        // It beats until the last run has ended, and holds no stop up.
         let beating = beat(board.clone());
-        runner.tasks.spawn(runner.stopping.clone().run_until_cancelled_owned(beating));
+        tokio::spawn(runner.abandoned.clone().run_until_cancelled_owned(beating));
         (runner, board)
     }
 
@@ -147,6 +144,7 @@ impl Runner {
         for job in &fresh {
             self.board.put_up(job, self.generation);
         }
+        self.board.settle();
         for job in fresh {
             self.launch(job, at_once);
         }
@@ -206,52 +204,49 @@ impl Driver {
         let first =
             if at_once { Duration::ZERO } else { self.plan.schedule.first_delay(self.phase) };
         let clock = self.board.clock().clone();
-        let mut due = clock.now() + first;
-        loop {
-            self.board.note_due(&self.key, due);
-            let Some(nudged) = self.retire.run_until_cancelled(self.turn(due)).await else {
+        let mut wait = first;
+        while !self.retire.is_cancelled() {
+            self.board.note_due(&self.key, clock.now() + wait);
+            let Some(due) = self.retire.run_until_cancelled(self.turn(wait)).await else {
                 break;
             };
-            let asked = if nudged { clock.now() } else { due };
-            let Some(ran) = self.retire.run_until_cancelled(self.admitted(asked)).await else {
+            let Some(ran) = self.retire.run_until_cancelled(self.admitted(due)).await else {
                 break;
             };
             if let Some(place) = ran {
                 self.look_once().await;
                 drop(place);
-                let missed = self.plan.schedule.missed(asked, clock.now(), self.status());
+                let missed = self.plan.schedule.missed(due.elapsed(), self.status());
                 self.board.note_overrun(missed);
             }
             if self.pace == Pace::Once {
                 self.retire.cancelled().await;
                 break;
             }
-            due = self.plan.schedule.next_after(self.phase, clock.now(), self.status());
+            wait = self.plan.schedule.until_next(self.phase, clock.now(), self.status());
         }
     }
 
-    /// Waits for the due time, or to be nudged; tells whether it was nudged.
-    async fn turn(&self, due: SystemTime) -> bool {
+    /// Waits for its turn, or to be nudged; tells when the turn was.
+    async fn turn(&self, wait: Duration) -> Instant {
         let nudge = self.board.nudge_of(&self.key);
-        let wait = due.duration_since(self.board.clock().now()).unwrap_or_default();
+        let due = Instant::now() + wait;
         tokio::select! {
-            () = sleep(wait) => false,
-            () = nudge.notified() => true,
+            () = sleep_until(due) => due,
+            () = nudge.notified() => Instant::now(),
         }
     }
 
     /// Waits for what this depends on and for a place among its class. `None` when a check that
     /// this depends on fails: then there is nothing to look at.
-    async fn admitted(&self, due: SystemTime) -> Option<OwnedSemaphorePermit> {
+    async fn admitted(&self, due: Instant) -> Option<OwnedSemaphorePermit> {
         self.board.until(|standings| standings.dependencies_have_run(&self.key)).await;
         if self.board.blocked_by(&self.key).is_some() {
             return None;
         }
         let places = Arc::clone(self.places.of(self.plan.class));
         let place = places.acquire_owned().await.ok()?;
-        let now = self.board.clock().now();
-        let late = now.duration_since(due).unwrap_or_default();
-        self.board.note_start(late);
+        self.board.note_start(due.elapsed());
         self.board.blocked_by(&self.key).is_none().then_some(place)
     }
 
