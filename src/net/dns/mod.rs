@@ -10,7 +10,7 @@ mod servers;
 mod wire;
 
 use std::{
-    fmt,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -124,23 +124,26 @@ async fn put(server: SocketAddr, question: &Question, end: Instant) -> (Outcome,
 }
 
 async fn put_over_tcp(server: SocketAddr, question: &Question, end: Instant) -> Outcome {
+    let cut = |why: &dyn fmt::Display| Outcome::Truncated(format!("over TCP: {why}"));
+    let limit = end.saturating_duration_since(Instant::now());
+    let mut stream = match tcp::connect(server, limit).await {
+        Ok((stream, _)) => stream,
+        Err(tcp::TcpFault::Other(why)) => return Outcome::NotAsked(why),
+        Err(fault) => return cut(&fault),
+    };
     let exchange = async {
-        let limit = end.saturating_duration_since(Instant::now());
-        let (mut stream, _) =
-            tcp::connect(server, limit).await.map_err(|fault| fault.to_string())?;
-        let sent = stream.write_all(&question.framed()).await;
-        sent.map_err(|error| error.to_string())?;
-        let size = stream.read_u16().await.map_err(|error| error.to_string())?;
+        stream.write_all(&question.framed()).await?;
+        let size = stream.read_u16().await?;
         let mut bytes = vec![0; size.into()];
-        stream.read_exact(&mut bytes).await.map_err(|error| error.to_string())?;
-        Ok(bytes)
+        stream.read_exact(&mut bytes).await?;
+        Ok::<_, io::Error>(bytes)
     };
     match timeout_at(end, exchange).await {
-        Err(_) => Outcome::Truncated("over TCP: no answer".into()),
-        Ok(Err::<_, String>(why)) => Outcome::Truncated(format!("over TCP: {why}")),
+        Err(_) => cut(&"no answer"),
+        Ok(Err(error)) => cut(&error.kind()),
         Ok(Ok(bytes)) => match question.read(&bytes) {
             Some(Reply::Whole(outcome)) => outcome,
-            Some(Reply::Cut) => Outcome::Truncated("over TCP: truncated again".into()),
+            Some(Reply::Cut) => cut(&"truncated again"),
             None => Outcome::Malformed("over TCP came no answer to the question".into()),
         },
     }

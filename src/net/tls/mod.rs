@@ -9,7 +9,8 @@ mod verifier;
 use std::{io, sync::Arc, time::Duration};
 
 use rustls::{
-    ClientConfig, Error, ProtocolVersion, client::Resumption, crypto::ring, pki_types::ServerName,
+    ClientConfig, Error, InvalidMessage, ProtocolVersion, client::Resumption, crypto::ring,
+    pki_types::ServerName,
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -37,29 +38,38 @@ pub struct Handshake {
     pub version: Option<String>,
 }
 
-/// The certificates a peer showed.
+/// The certificates a peer showed. Who vouches for it, whether it is in date and whether it is for
+/// the host are told apart, because all of them may be wrong at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     pub public: Standing,
     pub private: Standing,
+    pub dates: Dates,
+    /// Whether it is for the host that was asked for.
+    pub is_named: bool,
     pub leaf: Certificate,
     /// How many certificates were sent; the first sixteen were looked at.
     pub length: usize,
-    /// Who issued the last of those.
-    pub top_issuer: String,
 }
 
-/// How a chain stands against one trust store. Where several things are wrong, it is the one that
-/// webpki comes upon first: dates, then the issuer, then the name.
+/// How a chain stands against one trust store, its leaf taken to be in date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     Trusted,
     UnknownIssuer,
+    /// One above the leaf has expired, or is not valid yet.
     Expired,
     NotYetValid,
-    WrongName,
     /// In webpki's words. A certificate that says it is a CA's is refused as a server's.
     Other(String),
+}
+
+/// Whether the leaf is valid now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dates {
+    Valid,
+    Expired,
+    NotYetValid,
 }
 
 /// One certificate. Texts are cut at 300 characters, and names after the hundredth.
@@ -149,14 +159,20 @@ impl TlsFault {
     fn of(error: &io::Error) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
         match inner {
-            Some(Error::AlertReceived(alert)) => Self::Alert(format!("{alert:?}")),
+            Some(Error::AlertReceived(alert)) => Self::Alert(alert_in_words(&format!("{alert:?}"))),
+            Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+                Self::NotTls("what it sent is no TLS record".into())
+            }
             Some(Error::InvalidMessage(why)) => Self::NotTls(format!("{why:?}")),
             Some(error) => Self::Other(error.to_string()),
             None => match error.kind() {
                 io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe
-                | io::ErrorKind::UnexpectedEof => Self::Refused(error.to_string()),
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::UnexpectedEof => Self::Refused(error.kind().to_string()),
+                io::ErrorKind::TimedOut => Self::Timeout,
                 _ => Self::Other(error.to_string()),
             },
         }
@@ -169,6 +185,18 @@ impl TlsFault {
         }
         self
     }
+}
+
+/// As RFC 8446, section 6, writes it: `InternalError` is `internal_error`.
+fn alert_in_words(name: &str) -> String {
+    let mut words = String::new();
+    for sign in name.chars() {
+        if sign.is_ascii_uppercase() && !words.is_empty() {
+            words.push('_');
+        }
+        words.push(sign.to_ascii_lowercase());
+    }
+    words.replace("unrecognised", "unrecognized")
 }
 
 fn in_words(version: ProtocolVersion) -> String {

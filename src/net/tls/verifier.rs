@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use rustls::{
@@ -10,13 +11,15 @@ use rustls::{
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
     },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
+    server::ParsedCertificate,
 };
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::{Certificate, Chain, Roots, Standing};
+use super::{Certificate, Chain, Dates, Roots, Standing};
 
 /// Two trust stores, ready to be asked.
 pub(super) struct Stores {
@@ -67,16 +70,21 @@ impl ServerCertVerifier for Recorder {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let looked_at = &above[..above.len().min(MOST_CERTIFICATES - 1)];
+        let read = certificate(leaf);
+        let (dates, in_date) = dates(read.as_ref(), now);
         let against = |store: &Store| match store {
             None => Standing::UnknownIssuer,
-            Some(store) => standing(store.verify_server_cert(leaf, looked_at, name, ocsp, now)),
+            Some(store) => standing(store.verify_server_cert(leaf, looked_at, name, ocsp, in_date)),
         };
+        let parsed = ParsedCertificate::try_from(leaf);
         self.chain.get_or_init(|| Chain {
             public: against(&self.stores.public),
             private: against(&self.stores.private),
-            leaf: certificate(leaf),
+            dates,
+            // What cannot be read is refused by both stores, which is enough said.
+            is_named: parsed.map_or(true, |parsed| verify_server_name(&parsed, name).is_ok()),
+            leaf: read.unwrap_or_default(),
             length: above.len() + 1,
-            top_issuer: certificate(looked_at.last().unwrap_or(leaf)).issuer,
         });
         Ok(ServerCertVerified::assertion())
     }
@@ -119,25 +127,39 @@ fn standing(verified: Result<ServerCertVerified, Error>) -> Standing {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             Standing::NotYetValid
         }
+        // Told apart from who vouches for it; webpki asks for the name last.
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Standing::WrongName
+            Standing::Trusted
         }
         error => Standing::Other(error.to_string()),
     }
 }
 
-/// What cannot be read stays empty: the verifiers have said why.
-fn certificate(der: &CertificateDer<'_>) -> Certificate {
-    let Ok((_, parsed)) = X509Certificate::from_der(der) else { return Certificate::default() };
+/// Whether the leaf is in date, and a time at which it is: that nearest to now.
+fn dates(leaf: Option<&Certificate>, now: UnixTime) -> (Dates, UnixTime) {
+    let at = |seconds: i64| {
+        UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    };
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    match leaf {
+        Some(leaf) if seconds > leaf.not_after => (Dates::Expired, at(leaf.not_after)),
+        Some(leaf) if seconds < leaf.not_before => (Dates::NotYetValid, at(leaf.not_before)),
+        Some(_) | None => (Dates::Valid, now),
+    }
+}
+
+/// None for what cannot be read: the verifiers say why.
+fn certificate(der: &CertificateDer<'_>) -> Option<Certificate> {
+    let (_, parsed) = X509Certificate::from_der(der).ok()?;
     let alternatives = parsed.subject_alternative_name().ok().flatten();
     let names = alternatives.map(|found| found.value.general_names.as_slice()).unwrap_or_default();
-    Certificate {
+    Some(Certificate {
         subject: shortened(parsed.subject().to_string()),
         issuer: shortened(parsed.issuer().to_string()),
         not_before: parsed.validity().not_before.timestamp(),
         not_after: parsed.validity().not_after.timestamp(),
         names: names.iter().filter_map(name).take(MOST_NAMES).map(shortened).collect(),
-    }
+    })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "hosts have no other kind of name")]
