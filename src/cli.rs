@@ -1,6 +1,11 @@
 //! The command line: what each command is asked, and what it prints.
 
-use std::{fmt::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -16,6 +21,7 @@ use crate::{
 
 /// Exit codes besides those of monitoring plugins (BSD `sysexits.h`).
 pub const USAGE: u8 = 64;
+pub const OUTPUT: u8 = 74;
 pub const CONFIGURATION: u8 = 78;
 
 /// How long `healthcheck` waits for the daemon.
@@ -66,7 +72,7 @@ pub enum Command {
     },
     /// GET /livez of a running daemon: for a container without a shell
     Healthcheck {
-        /// [default: /livez at the configured port of 127.0.0.1]
+        /// [default: /livez where the configuration says that the daemon listens]
         #[arg(long)]
         url: Option<String>,
     },
@@ -120,7 +126,8 @@ impl Arguments {
             }
             Command::Config(ConfigCommand::Check) => {
                 // The jobs are made as well: only then is everything known to fit together.
-                self.load().map_or_else(Into::into, |(config, _)| Outcome::said(config.effective()))
+                app::load(&self.sources())
+                    .map_or_else(Into::into, |(config, _)| Outcome::said(config.effective()))
             }
             Command::Checks { slug: None } => {
                 Outcome::said(CHECKS.iter().map(described).collect::<Vec<_>>().join("\n"))
@@ -135,14 +142,8 @@ impl Arguments {
         }
     }
 
-    fn load(&self) -> Result<(Config, Vec<Job>), ConfigError> {
-        let config = Config::load(&self.sources())?;
-        let jobs = app::jobs(&config)?;
-        Ok((config, jobs))
-    }
-
     async fn check(&self, connections: &[String], checks: &[String], format: Format) -> Outcome {
-        let (config, jobs) = match self.load() {
+        let (config, jobs) = match app::load(&self.sources()) {
             Ok(loaded) => loaded,
             Err(error) => return error.into(),
         };
@@ -157,17 +158,18 @@ impl Arguments {
 
     /// The configuration's catalogue; without a configuration, the one that is built in.
     fn endpoints(&self, format: Listing) -> Outcome {
-        let catalogue = if self.config.is_empty() {
-            Catalogue::builtin().clone()
-        } else {
-            match Config::load(&self.sources()) {
+        let sources = self.sources();
+        let catalogue = if sources.exist() {
+            match Config::load(&sources) {
                 Ok(config) => in_force(&config),
                 Err(error) => return error.into(),
             }
+        } else {
+            Catalogue::builtin().clone()
         };
         Outcome::said(match format {
-            Listing::Text => listed(&catalogue),
-            Listing::Csv => separated(&catalogue),
+            Listing::Text => catalogue.to_text(),
+            Listing::Csv => catalogue.to_csv(),
             Listing::Json => catalogue.to_json(),
         })
     }
@@ -175,9 +177,9 @@ impl Arguments {
     async fn healthcheck(&self, url: Option<&str>) -> Outcome {
         let url = match url {
             Some(url) => url.to_owned(),
-            None if self.config.is_empty() => "http://127.0.0.1:9815/livez".to_owned(),
+            None if !self.sources().exist() => "http://127.0.0.1:9815/livez".to_owned(),
             None => match Config::load(&self.sources()) {
-                Ok(config) => format!("http://127.0.0.1:{}/livez", config.server.listen.port()),
+                Ok(config) => format!("http://{}/livez", reached_at(config.server.listen)),
                 Err(error) => return error.into(),
             },
         };
@@ -273,7 +275,7 @@ fn shown(board: &Board, config: &Config, format: Format) -> Outcome {
         Format::Junit => views::junit(&document),
         Format::Prometheus => {
             let metrics = Metrics::new(board.clone(), app::ABOUT);
-            metrics.catalogue_dated(config.endpoints.catalogue.timestamp());
+            app::date_catalogue(&metrics, config);
             metrics.page()
         }
     };
@@ -288,7 +290,7 @@ fn json(document: &Document) -> String {
 }
 
 /// As monitoring plugins do.
-fn exit_code(status: Status) -> u8 {
+pub fn exit_code(status: Status) -> u8 {
     match status {
         Status::Passed | Status::Informational | Status::Skipped => 0,
         Status::Warning => 1,
@@ -350,71 +352,31 @@ fn explained(word: &str) -> Outcome {
     Outcome::said(format!("{word}: {}\n{}\n\n{section}\n\n({path})\n", entry.means, entry.action))
 }
 
-/// The catalogue with what the operator added and took away.
+/// The catalogue for the configured cloud, with what the operator added and took away.
 fn in_force(config: &Config) -> Catalogue {
     let endpoints = &config.endpoints;
     let mut catalogue = endpoints.catalogue.clone();
-    catalogue.endpoints.retain(|row| !catalogue::is_excluded(&endpoints.exclude, &row.host));
     catalogue.endpoints.extend(endpoints.extra.iter().cloned());
+    catalogue.endpoints.retain(|row| row.clouds.contains(&config.cloud));
+    for row in &mut catalogue.endpoints {
+        row.probe_hosts.retain(|host| !catalogue::is_excluded(&endpoints.exclude, host));
+    }
+    let extra = |row: &Row| endpoints.extra.contains(row);
+    catalogue
+        .endpoints
+        .retain(|row| extra(row) || !catalogue::is_excluded(&endpoints.exclude, &row.host));
     catalogue
 }
 
-fn listed(catalogue: &Catalogue) -> String {
-    let count = catalogue.endpoints.len();
-    let mut text = format!("{count} endpoints, as of {}\n", catalogue.date);
-    for row in &catalogue.endpoints {
-        let need = if row.required { "required" } else { "optional" };
-        let _infallible = writeln!(
-            text,
-            "{:<14} {:<9} {:<5} {:>5}  {:<54} {}",
-            row.category.as_str(),
-            need,
-            row.protocol.as_str(),
-            row.port,
-            row.host,
-            row.probe_hosts.join(" ")
-        );
+/// Where a listener is reached from its own machine.
+fn reached_at(mut listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(match listen.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
     }
-    text
-}
-
-/// CSV (RFC 4180).
-fn separated(catalogue: &Catalogue) -> String {
-    let mut text = String::from(
-        "host,port,protocol,category,required,clouds,join,tls_inspection,probe_hosts,purpose,\
-         source,note\r\n",
-    );
-    for row in &catalogue.endpoints {
-        text.push_str(&fields(row).map(|field| quoted(&field)).join(","));
-        text.push_str("\r\n");
-    }
-    text
-}
-
-fn fields(row: &Row) -> [String; 12] {
-    let clouds: Vec<_> = row.clouds.iter().map(|cloud| cloud.as_str()).collect();
-    [
-        row.host.clone(),
-        row.port.to_string(),
-        row.protocol.as_str().into(),
-        row.category.as_str().into(),
-        row.required.to_string(),
-        clouds.join(" "),
-        row.join.as_str().into(),
-        row.tls_inspection.as_str().into(),
-        row.probe_hosts.join(" "),
-        row.purpose.clone(),
-        row.source.clone(),
-        row.note.clone(),
-    ]
-}
-
-fn quoted(field: &str) -> String {
-    if field.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
+    listen
 }
 
 /// The authority and the path of an `http` URL.

@@ -1,14 +1,15 @@
 //! The process: arguments in, exit code out; signals become tokens.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, ErrorKind, Write as _},
     process::ExitCode,
 };
 
 use anc_healthd::{
     app::{self, Control},
     cli::{self, Arguments, Command},
-    config::Config,
+    config::{Config, Sources},
+    engine::Job,
     telemetry,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,28 +24,32 @@ async fn main() -> ExitCode {
         return run(&arguments).await;
     }
     let outcome = arguments.execute().await;
-    // In one piece, so that nobody reads half of it; a closed pipe is the reader's own choice.
-    let _ = io::stdout().lock().write_all(outcome.out.as_bytes());
     if !outcome.err.is_empty() {
         let _ = writeln!(io::stderr(), "anc-healthd: {}", outcome.err);
     }
-    ExitCode::from(outcome.code)
+    // In one piece, so that nobody reads half of it.
+    let mut out = io::stdout().lock();
+    match out.write_all(outcome.out.as_bytes()).and_then(|()| out.flush()) {
+        // A closed pipe is the reader's own choice.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(io::stderr(), "anc-healthd: writing the output: {error}");
+            ExitCode::from(cli::OUTPUT)
+        }
+        Ok(()) | Err(_) => ExitCode::from(outcome.code),
+    }
 }
 
 async fn run(arguments: &Arguments) -> ExitCode {
     let sources = arguments.sources();
-    let config = match Config::load(&sources).and_then(|config| {
-        // Everything that is wrong is told before anything is bound or contacted.
-        app::jobs(&config).map(|_| config)
-    }) {
-        Ok(config) => config,
+    let loaded = match app::load(&sources) {
+        Ok(loaded) => loaded,
         Err(error) => {
             let _ = writeln!(io::stderr(), "anc-healthd: {error}");
             return ExitCode::from(cli::CONFIGURATION);
         }
     };
-    telemetry::start(config.log);
-    match serve(sources, config).await {
+    telemetry::start(loaded.0.log);
+    match serve(sources, loaded).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "anc-healthd: {error:#}");
@@ -53,7 +58,7 @@ async fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-async fn serve(sources: anc_healthd::config::Sources, config: Config) -> anyhow::Result<()> {
+async fn serve(sources: Sources, loaded: (Config, Vec<Job>)) -> anyhow::Result<()> {
     let control = Control::default();
     let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;
@@ -67,5 +72,5 @@ async fn serve(sources: anc_healthd::config::Sources, config: Config) -> anyhow:
             }
         }
     });
-    app::run(sources, config, control).await
+    app::run(sources, loaded, control).await
 }

@@ -15,7 +15,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("cli", &["app", "catalogue", "config", "engine", "metrics", "net", "telemetry", "views"]),
     ("config", &["catalogue", "engine"]),
     ("engine", &[]),
-    ("main", &["app", "cli", "config", "telemetry"]),
+    ("main", &["app", "cli", "config", "engine", "telemetry"]),
     ("metrics", &["catalogue", "engine"]),
     ("net", &[]),
     ("server", &["catalogue", "engine", "metrics", "views"]),

@@ -1,7 +1,9 @@
 //! From configuration to jobs: the one list of checks.
 
 use std::{
+    fs,
     hash::{DefaultHasher, Hash, Hasher as _},
+    os::unix::fs::MetadataExt as _,
     sync::Arc,
 };
 
@@ -41,7 +43,11 @@ pub fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
             }
         }
     }
-    if problems.is_empty() { Ok(jobs) } else { Err(ConfigError(problems)) }
+    if problems.is_empty() {
+        Ok(jobs)
+    } else {
+        Err(ConfigError { problems, watched: config.watched.clone() })
+    }
 }
 
 /// Making the jobs of one connection.
@@ -65,33 +71,34 @@ impl Making<'_> {
                 let Joining::Hybrid { domain } = &self.connection.join else {
                     unreachable!("the catalogue says that this check is for hybrid connections")
                 };
-                let domain = domain.clone();
-                let made = DnsAdDomain { domain, servers, timeout };
-                Ok(self.running(check, Class::Light, &(), made))
+                let made = DnsAdDomain { domain: domain.clone(), servers, timeout };
+                Ok(self.running(check, Class::Light, domain, made))
             }
             EndpointConnectivity::NAME => {
                 let Selection { targets, unverifiable } = self.endpoints(false);
                 if targets.is_empty() && unverifiable.is_empty() {
                     return skipped(NO_ENDPOINT);
                 }
+                let in_subnet = self.connection.vantage == Vantage::Subnet;
+                let made_of = hash(&(&targets, &unverifiable, in_subnet));
                 let made = EndpointConnectivity {
                     reachability: self.reachability(check, targets)?,
                     unverifiable,
-                    in_subnet: self.connection.vantage == Vantage::Subnet,
+                    in_subnet,
+                    privileged: is_root(),
                     proxy_variables: proxy_variables(),
                 };
-                let made_of = (&self.config.endpoints, &self.config.cloud);
-                Ok(self.running(check, Class::Bulk, &made_of, made))
+                Ok(self.running(check, Class::Bulk, &(made_of, self.judged_by()), made))
             }
             Localization::NAME => {
                 let Selection { targets, unverifiable } = self.endpoints(true);
                 if targets.is_empty() && unverifiable.is_empty() {
                     return skipped(NO_ENDPOINT);
                 }
+                let made_of = hash(&(&targets, &unverifiable));
                 let reachability = self.reachability(check, targets)?;
                 let made = Localization { reachability, unverifiable };
-                let made_of = (&self.config.endpoints, &self.config.cloud);
-                Ok(self.running(check, Class::Bulk, &made_of, made))
+                Ok(self.running(check, Class::Bulk, &(made_of, self.judged_by()), made))
             }
             UdpConnectivity::NAME => {
                 let udp = &self.config.udp;
@@ -131,16 +138,17 @@ impl Making<'_> {
         made_of: &impl Hash,
         made: impl Check,
     ) -> Job {
-        let scheduled = self.config.schedules[check.slug];
-        let mut hasher = DefaultHasher::new();
-        (self.connection, scheduled, made_of).hash(&mut hasher);
-        let plan = Plan {
-            schedule: scheduled.schedule,
-            class,
-            depends_on: check.depends_on,
-            fingerprint: hasher.finish(),
-        };
+        let schedule = self.config.schedules[check.slug].schedule;
+        let fingerprint =
+            hash(&(self.about.join_type, &self.connection.dns_servers, schedule, made_of));
+        let plan = Plan { schedule, class, depends_on: check.depends_on, fingerprint };
         Job::new(Arc::clone(&self.about), made, plan)
+    }
+
+    /// What both checks of endpoints judge by.
+    fn judged_by(&self) -> impl Hash + '_ {
+        let endpoints = &self.config.endpoints;
+        (endpoints.max_handshakes, &endpoints.public_roots, &endpoints.private_roots)
     }
 
     /// The endpoints of localization, or all others.
@@ -167,9 +175,23 @@ impl Making<'_> {
         let servers = self.connection.dns_servers.clone();
         let timeout = self.config.schedules[check.slug].schedule.timeout();
         let at_once = self.config.endpoints.max_handshakes;
-        let made = Reachability::new(targets, servers, self.trust.clone(), timeout, at_once);
-        made.map_err(|wrong| Problem::new(format!("checks.{}.timeout", check.slug), wrong))
+        let made =
+            Reachability::new(check.slug, targets, servers, self.trust.clone(), timeout, at_once);
+        let own = self.config.schedules[check.slug].own_timeout;
+        let section = if own { format!("checks.{}", check.slug) } else { "checks".to_owned() };
+        made.map_err(|wrong| Problem::new(format!("{section}.timeout"), wrong))
     }
+}
+
+fn hash(made_of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    made_of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether the daemon runs as root: its own entry in `/proc` belongs to its effective user.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
 }
 
 /// The two trust stores: what is publicly trusted, and what is trusted here besides.

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 pub use jobs::jobs;
 
 use crate::{
-    config::{Config, ConfigError, Server, Sources},
+    config::{Config, ConfigError, Server, Sources, Watched},
     engine::{Board, Clock, Job, Pace, Runner, Status},
     metrics::{About, Metrics},
     server::{self, Lifecycle, State},
@@ -43,10 +43,21 @@ pub struct Control {
     pub reload: Arc<Notify>,
 }
 
-/// Runs until told to stop, then stops in order: the checks first, so that what they last reported
-/// can still be scraped; the server after them.
-pub async fn run(sources: Sources, config: Config, control: Control) -> anyhow::Result<()> {
+/// Reads the configuration and makes of it what is to run: everything that is wrong is told before
+/// anything is bound or contacted.
+pub fn load(sources: &Sources) -> Result<(Config, Vec<Job>), ConfigError> {
+    let config = Config::load(sources)?;
     let jobs = jobs(&config)?;
+    Ok((config, jobs))
+}
+
+/// Runs what was loaded from `sources` until told to stop, then stops in order: the checks first, so that what they last reported
+/// can still be scraped; the server after them.
+pub async fn run(
+    sources: Sources,
+    (config, jobs): (Config, Vec<Job>),
+    control: Control,
+) -> anyhow::Result<()> {
     let Server { listen: at, startup_grace, shutdown_grace, .. } = config.server;
     let listener = TcpListener::bind(at).await.with_context(|| format!("binding {at}"))?;
     let at = listener.local_addr().unwrap_or(at);
@@ -72,8 +83,8 @@ pub async fn run(sources: Sources, config: Config, control: Control) -> anyhow::
     let serving = tokio::spawn(server::serve(listener, router, closing.clone(), limits));
     info!(%at, connections = config.connections.len(), checks, version = ABOUT.version, "serving");
 
-    let digest = sources.digest(&config.named_files);
-    let mut reloading = Reloading { sources, config, digest, runner, metrics };
+    let watched = config.watched.clone();
+    let mut reloading = Reloading { sources, config, watched, runner, metrics };
     reloading.until_stopped(&control, asked).await;
 
     info!(grace = ?shutdown_grace, "stopping");
@@ -101,8 +112,8 @@ pub async fn once(jobs: Vec<Job>) -> Board {
 struct Reloading {
     sources: Sources,
     config: Config,
-    /// Of the files as last read, whether they were any good or not.
-    digest: u64,
+    /// The files as last read, whether they were any good or not.
+    watched: Watched,
     runner: Runner,
     metrics: Metrics,
 }
@@ -123,7 +134,7 @@ impl Reloading {
                     let _ = answer.send(told);
                 }
                 _ = watch.tick() => {
-                    if self.sources.digest(&self.config.named_files) != self.digest {
+                    if self.watched.changed() {
                         drop(self.reload());
                     }
                 }
@@ -133,14 +144,10 @@ impl Reloading {
 
     /// Goes over to what the files say now, or stays with what is in force and says why.
     fn reload(&mut self) -> Result<String, ConfigError> {
-        // Taken before reading: what changes meanwhile is seen at the next look.
-        let before = self.sources.digest(&self.config.named_files);
-        let loaded =
-            Config::load(&self.sources).and_then(|config| jobs(&config).map(|jobs| (config, jobs)));
-        let (config, jobs) = match loaded {
+        let (config, jobs) = match load(&self.sources) {
             Ok(loaded) => loaded,
             Err(error) => {
-                self.digest = before;
+                self.watched = error.watched.clone();
                 self.metrics.reloaded(false);
                 error!(%error, "reload failed: the old configuration stays in force");
                 return Err(error);
@@ -153,11 +160,7 @@ impl Reloading {
         let reloaded = self.runner.reload(jobs);
         self.metrics.reloaded(true);
         date_catalogue(&self.metrics, &config);
-        self.digest = if self.config.named_files == config.named_files {
-            before
-        } else {
-            self.sources.digest(&config.named_files)
-        };
+        self.watched = config.watched.clone();
         self.config = config;
         let told = format!(
             "reloaded: {} checks kept, {} restarted, {} added, {} removed{}",
@@ -191,9 +194,8 @@ fn needs_restart(before: &Config, after: &Config) -> Vec<&'static str> {
 }
 
 /// An empty catalogue has no date that anyone should be alerted by.
-fn date_catalogue(metrics: &Metrics, config: &Config) {
+pub(crate) fn date_catalogue(metrics: &Metrics, config: &Config) {
     let catalogue = &config.endpoints.catalogue;
-    if !catalogue.endpoints.is_empty() {
-        metrics.catalogue_dated(catalogue.timestamp());
-    }
+    let dated = (!catalogue.endpoints.is_empty()).then(|| catalogue.timestamp());
+    metrics.catalogue_dated(dated);
 }

@@ -120,6 +120,7 @@ const AD_DOMAIN: &[Reason] = &[
     DNS_UNREACHABLE,
     DNS_MALFORMED,
     NO_DNS_SERVERS,
+    COULD_NOT_LOOK,
     TIMED_OUT,
     PANICKED,
 ];
@@ -154,6 +155,7 @@ const ENDPOINTS: &[Reason] = &[
     PRIVATE_ADDRESS,
     WILDCARD_NOT_VERIFIABLE,
     PROXY_CONFIGURED,
+    COULD_NOT_LOOK,
     TIMED_OUT,
     PANICKED,
 ];
@@ -172,6 +174,7 @@ const UDP: &[Reason] = &[
     DNS_UNREACHABLE,
     DNS_MALFORMED,
     NO_DNS_SERVERS,
+    COULD_NOT_LOOK,
     TIMED_OUT,
     PANICKED,
 ];

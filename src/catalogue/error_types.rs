@@ -47,8 +47,14 @@ fn of_udp(reason: Reason) -> Option<&'static str> {
 }
 
 /// What Microsoft's checks have no word for: that we could not look, or what only we look at.
-const OF_OURS: [Reason; 5] =
-    [TIMED_OUT, PANICKED, NO_DNS_SERVERS, WILDCARD_NOT_VERIFIABLE, PROXY_CONFIGURED];
+const OF_OURS: [Reason; 6] = [
+    COULD_NOT_LOOK,
+    TIMED_OUT,
+    PANICKED,
+    NO_DNS_SERVERS,
+    WILDCARD_NOT_VERIFIABLE,
+    PROXY_CONFIGURED,
+];
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 mod checks;
 mod endpoints;
 mod error_types;
+mod listing;
 mod names;
 mod reasons;
 mod rows;

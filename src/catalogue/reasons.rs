@@ -148,7 +148,7 @@ reasons! {
         "Have the network team exempt the host from TLS inspection; to have inspection named as such, give its authority in private_roots_file."
 
         TLS_INTERCEPTED "tls_intercepted"
-        "The certificate is signed by a private authority: TLS is opened on the way."
+        "The certificate leads to no public authority, where Microsoft's own does: TLS is opened on the way."
         "Have the network team put the host on the bypass list of TLS inspection."
 
         HTTP_TIMEOUT "http_timeout"
@@ -185,11 +185,11 @@ reasons! {
     }
     "udp.md": {
         STUN_NO_REPLY "stun_no_reply"
-        "No STUN server answers over UDP, while TURN relays do."
-        "Have the network team allow outbound UDP 3478; sessions use the relay until then."
+        "The STUN server does not answer over UDP, so a direct path cannot be found through it."
+        "Have the network team allow outbound UDP 3478; where a TURN relay answers, sessions use that until then."
 
         TURN_NO_REPLY "turn_no_reply"
-        "No TURN relay answers over UDP, while STUN servers do."
+        "The TURN relay does not answer over UDP, so sessions without a direct path fall back to TCP."
         "Have the network team allow outbound UDP 3478 to 51.5.0.0/16."
 
         UDP_BLOCKED "udp_blocked"
@@ -201,6 +201,10 @@ reasons! {
         "Have the DNS team check who answers for the relay's name; if Microsoft moved it, widen the firewall rules and turn_ranges."
     }
     "daemon.md": {
+        COULD_NOT_LOOK "could_not_look"
+        "The machine that the daemon runs on could not ask: no socket, no descriptor, or a question that cannot be put."
+        "Look at the detail: raise the limit on open files, or correct what the machine's own packet filter or network forbids."
+
         TIMED_OUT "timed_out"
         "The check reached no verdict within its own limit; it says nothing about the environment."
         "Raise the check's timeout or lower its work, and see whether the daemon is starved of CPU."

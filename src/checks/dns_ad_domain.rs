@@ -16,7 +16,7 @@ use futures::future::{join, join_all};
 
 use crate::{
     catalogue::{error_type, reason},
-    checks::reachability::unresolved,
+    checks::reachability::{name_servers, one_of_two_rounds, unresolved},
     engine::{Check, Family, Finding, Inconclusive, Kind, Reading, Reason, Severity, Verdict},
     net::{
         dns::{self, Answer, Lookup, Outcome, Records, Service, name_of},
@@ -30,12 +30,9 @@ const LOCATORS: [&str; 2] = ["_ldap._tcp.dc._msdcs", "_ldap._tcp"];
 /// Records that some of what follows a join needs: Kerberos, and the primary domain controller.
 const BESIDE: [&str; 3] = ["_kerberos._tcp.dc._msdcs", "_kerberos._tcp", "_ldap._tcp.pdc._msdcs"];
 
-/// How many targets of SRV records are resolved, so that a forged answer cannot make us ask for
-/// thousands of names.
+/// How many targets of SRV records are resolved, the first by name, so that a forged answer cannot
+/// make us ask for thousands of names.
 const MOST_TARGETS: usize = 64;
-
-/// The longest one question may take.
-const LONGEST: Duration = Duration::from_secs(5);
 
 /// Asks for the domain of one hybrid connection.
 #[derive(Debug)]
@@ -72,10 +69,9 @@ impl Check for DnsAdDomain {
         if let Some(fault) = dns::name_fault(&self.domain) {
             return Ok(Facts::InvalidName(fault));
         }
-        let servers = dns::servers_or_system(self.servers.as_deref())
-            .map_err(|detail| unobserved("system resolver", detail))?;
+        let servers = name_servers(self.servers.as_deref())?;
         // Two rounds: the records, and then what they point to.
-        let limit = (self.timeout / 20 * 9).min(LONGEST);
+        let limit = one_of_two_rounds(self.timeout);
         let asked = servers.iter().map(|server| ask(*server, &self.domain, limit));
         Ok(Facts::Asked(join_all(asked).await))
     }
@@ -107,8 +103,9 @@ async fn ask(server: SocketAddr, domain: &str, limit: Duration) -> Asked {
     });
     let (addresses, services) = join(join_all(addresses), join_all(services)).await;
     let answers: BTreeMap<_, _> = addresses.into_iter().chain(services).collect();
-    let targets: BTreeSet<_> =
-        answers.values().flat_map(services_in).map(|it| &it.target).collect();
+    let targets = answers.values().flat_map(services_in).map(|it| &it.target);
+    // The root as a target says that there is no such service (RFC 2782).
+    let targets: BTreeSet<_> = targets.filter(|target| !target.is_empty()).collect();
     let targets = targets.into_iter().take(MOST_TARGETS).map(|target| async move {
         (target.clone(), dns::resolve(&[server], target, limit).await)
     });
@@ -119,7 +116,9 @@ async fn ask(server: SocketAddr, domain: &str, limit: Duration) -> Asked {
 /// What is wrong with servers rather than with what they know. Any one that does not work is a
 /// warning; when none does, that is the failure.
 fn of_servers(asked: &[Asked]) -> Vec<Finding> {
-    let severity = failed_if(!asked.iter().any(Asked::works));
+    let unasked = asked.iter().any(Asked::could_not_be_asked);
+    // A server that this machine could not ask may be well.
+    let severity = failed_if(!unasked && !asked.iter().any(Asked::works));
     let mut findings = Vec::new();
     for each in asked {
         let mut records: BTreeMap<Reason, (Vec<&str>, String)> = BTreeMap::new();
@@ -136,8 +135,7 @@ fn of_servers(asked: &[Asked]) -> Vec<Finding> {
             };
             let server = name_of(each.server);
             let detail = format!("DNS server {server}: {text} (asked for {of})");
-            // That we had no socket to ask with says nothing about the server.
-            let ours = reason == reason::NO_DNS_SERVERS;
+            let ours = reason == reason::COULD_NOT_LOOK;
             let severity = if ours { Severity::Unknown } else { severity };
             findings.push(found(severity, reason, &server, detail));
         }
@@ -168,7 +166,7 @@ fn of_answers(domain: &str, asked: &[Asked]) -> Vec<Finding> {
             let detail = format!(
                 "DNS server {server} answers {domain} with public addresses, {}: the internet's \
                  zone, not the directory's",
-                listed(each.addresses().filter(is_public))
+                listed(each.addresses().filter(is_public).collect::<BTreeSet<_>>())
             );
             let severity = failed_if(all(Asked::is_of_the_internet));
             findings.push(found(severity, reason::PUBLIC_ADDRESS, &server, detail));
@@ -202,7 +200,11 @@ fn of_services(
         let outcome = &lookup.outcome;
         let detail =
             format!("SRV records point to {target}, but DNS server {server} says: {outcome}");
-        found(severity, reason::SRV_TARGET_UNRESOLVED, target, detail)
+        if matches!(outcome, Outcome::NotAsked(_)) {
+            found(Severity::Unknown, reason::COULD_NOT_LOOK, target, detail)
+        } else {
+            found(severity, reason::SRV_TARGET_UNRESOLVED, target, detail)
+        }
     });
     missing.chain(unresolved).collect()
 }
@@ -244,13 +246,21 @@ impl Asked {
         (settled("A") || settled("AAAA")) && LOCATORS.iter().any(|prefix| settled(&record(prefix)))
     }
 
-    fn name_is_missing(&self) -> bool {
-        let missing = |kind| matches!(self.outcome(kind), Some(Outcome::NoSuchName));
-        missing("A") || missing("AAAA")
+    fn could_not_be_asked(&self) -> bool {
+        self.answers.values().any(|answer| matches!(answer.outcome, Outcome::NotAsked(_)))
     }
 
+    /// Some servers deny a name of which they lack one record (RFC 4074, section 4.2): what has an
+    /// address exists.
+    fn name_is_missing(&self) -> bool {
+        let missing = |kind| matches!(self.outcome(kind), Some(Outcome::NoSuchName));
+        (missing("A") || missing("AAAA")) && self.addresses().next().is_none()
+    }
+
+    /// Both questions were answered, and neither with an address.
     fn has_no_address(&self) -> bool {
-        !self.name_is_missing() && self.addresses().next().is_none()
+        let none = |kind| matches!(self.outcome(kind), Some(Outcome::NoData | Outcome::NoSuchName));
+        none("A") && none("AAAA") && !self.name_is_missing()
     }
 
     fn has_public_address(&self) -> bool {
@@ -330,8 +340,17 @@ fn record(prefix: &str) -> String {
 }
 
 fn listed(said: impl IntoIterator<Item = impl ToString>) -> String {
-    let said: Vec<String> = said.into_iter().map(|each| each.to_string()).collect();
-    if said.is_empty() { "nothing".into() } else { said.join(" ") }
+    const MOST: usize = 8;
+    let mut said: Vec<String> = said.into_iter().map(|each| each.to_string()).collect();
+    if said.is_empty() {
+        return "nothing".into();
+    }
+    if said.len() > MOST {
+        let more = format!("and {} more", said.len() - MOST);
+        said.truncate(MOST);
+        said.push(more);
+    }
+    said.join(" ")
 }
 
 fn failed_if(everywhere: bool) -> Severity {
@@ -341,10 +360,6 @@ fn failed_if(everywhere: bool) -> Severity {
 fn found(severity: Severity, reason: Reason, subject: &str, detail: String) -> Finding {
     let error_type = error_type(DnsAdDomain::NAME, reason, None);
     Finding { severity, reason, subject: subject.to_owned(), detail, error_type }
-}
-
-fn unobserved(subject: &str, detail: String) -> Inconclusive {
-    Inconclusive::Unobserved { reason: reason::NO_DNS_SERVERS, subject: subject.into(), detail }
 }
 
 const QUERY_DURATION: Family = Family {
@@ -435,7 +450,36 @@ mod tests {
     #[test]
     fn that_we_could_not_ask_is_no_failure() {
         let unasked = every(4, &Outcome::NotAsked("no socket".into()));
-        judged(vec![unasked], Status::Unknown, [reason::NO_DNS_SERVERS]);
+        judged(vec![unasked], Status::Unknown, [reason::COULD_NOT_LOOK]);
+    }
+
+    #[test]
+    fn a_server_that_could_not_be_asked_may_be_well() {
+        let unasked = every(4, &Outcome::NotAsked("no socket".into()));
+        let dead = every(5, &Outcome::Timeout);
+        let both = [reason::COULD_NOT_LOOK, reason::DNS_TIMEOUT];
+        let verdict = judged(vec![unasked, dead], Status::Unknown, both);
+        assert_eq!(verdict.findings()[1].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_target_that_could_not_be_asked_for_is_unknown() {
+        let mut stale = good(4);
+        stale.targets.clear();
+        let stale = stale.target("dc1", Outcome::NotAsked("no socket".into()));
+        judged(vec![stale], Status::Unknown, [reason::COULD_NOT_LOOK]);
+    }
+
+    #[test]
+    fn an_address_that_was_not_seen_is_not_missing() {
+        let half = good(4).with("A", Outcome::Timeout);
+        judged(vec![half], Status::Warning, [reason::DNS_TIMEOUT]);
+    }
+
+    #[test]
+    fn a_name_denied_for_one_record_exists_by_the_other() {
+        let denied = good(4).with("AAAA", Outcome::NoSuchName);
+        judged(vec![denied], Status::Passed, []);
     }
 
     #[test]

@@ -11,6 +11,10 @@ use crate::{
     net::Sighting,
 };
 
+/// Azure's virtual public address, behind which the platform's services for virtual machines are
+/// ("What is IP address 168.63.129.16?").
+const WIRE_SERVER: &str = "168.63.129.16";
+
 /// Looks at the endpoints of one connection.
 #[derive(Debug)]
 pub struct EndpointConnectivity {
@@ -20,6 +24,9 @@ pub struct EndpointConnectivity {
     /// Whether the daemon stands on a virtual machine of the subnet, as a Cloud PC does. Elsewhere
     /// the Azure platform's own addresses may answer differently, or not at all.
     pub in_subnet: bool,
+    /// Whether the daemon runs as root. The firewall of Azure's own Linux agent (`OS.EnableFirewall`
+    /// in `waagent.conf`) lets nobody else reach the platform's address but for DNS.
+    pub privileged: bool,
     /// Variables of the daemon's environment that name a proxy.
     pub proxy_variables: Vec<&'static str>,
 }
@@ -38,8 +45,8 @@ impl Check for EndpointConnectivity {
         let mut readings = Vec::new();
         for (target, sighting) in self.reachability.targets().iter().zip(sightings) {
             readings.extend(reachability::readings(target, sighting));
-            let Some(trouble) = reachability::trouble(target, sighting) else { continue };
-            findings.push(self.finding(target, sighting, trouble));
+            let troubles = reachability::troubles(target, sighting).into_iter();
+            findings.extend(troubles.map(|trouble| self.finding(target, sighting, trouble)));
         }
         findings.extend(self.unverifiable.iter().map(reachability::not_verifiable));
         findings.extend(self.proxy_configured());
@@ -50,7 +57,9 @@ impl Check for EndpointConnectivity {
 impl EndpointConnectivity {
     fn finding(&self, target: &Target, sighting: &Sighting, trouble: Trouble) -> Finding {
         let of_the_platform = target.category == Category::AzurePlatform;
-        let counts = target.required && (self.in_subnet || !of_the_platform);
+        // For want of rights of ours nothing is failed.
+        let ours_to_see = self.privileged || target.host != WIRE_SERVER || target.port == 53;
+        let counts = target.required && (!of_the_platform || self.in_subnet && ours_to_see);
         let severity = if counts { Severity::Failed } else { Severity::Informational };
         reachability::finding(Self::NAME, severity, target, sighting, trouble)
     }
@@ -81,7 +90,7 @@ mod tests {
         net::{
             HttpFault, Phases, Seen, TcpFault, UdpFault,
             dns::{Lookup, Outcome},
-            tls::{Certificate, Chain, Handshake, Roots, Standing, TlsFault, Trust},
+            tls::{Certificate, Chain, Dates, Handshake, Roots, Standing, TlsFault, Trust},
         },
     };
 
@@ -120,7 +129,9 @@ mod tests {
             (broken(TlsFault::Other(text())), reason::TLS_MALFORMED),
             (tls(Standing::Expired), reason::CERTIFICATE_EXPIRED),
             (tls(Standing::NotYetValid), reason::CERTIFICATE_NOT_YET_VALID),
-            (tls(Standing::WrongName), reason::CERTIFICATE_WRONG_NAME),
+            (tls(Standing::Other("bad".into())), reason::CERTIFICATE_UNTRUSTED),
+            (shown(Chain { dates: Dates::Expired, ..sound() }), reason::CERTIFICATE_EXPIRED),
+            (shown(Chain { is_named: false, ..sound() }), reason::CERTIFICATE_WRONG_NAME),
             (Seen::Http(HttpFault::Timeout), reason::HTTP_TIMEOUT),
             (Seen::Http(HttpFault::NotHttp(text())), reason::HTTP_MALFORMED),
             (Seen::Http(HttpFault::Closed(text())), reason::HTTP_MALFORMED),
@@ -137,11 +148,12 @@ mod tests {
 
     #[test]
     fn that_this_machine_could_not_look_is_unknown() {
-        for (seen, reason) in [
-            (Seen::Tcp(TcpFault::Other("too many open files".into())), reason::TCP_UNREACHABLE),
-            (Seen::Udp(UdpFault::Local("no socket".into())), reason::UDP_NO_REPLY),
+        for seen in [
+            Seen::Tcp(TcpFault::Other("too many open files".into())),
+            Seen::Udp(UdpFault::Local("no socket".into())),
         ] {
-            judged(seen, Status::Unknown, &[reason]);
+            let verdict = judged(seen, Status::Unknown, &[reason::COULD_NOT_LOOK]);
+            assert_eq!(verdict.findings()[0].error_type, None);
         }
     }
 
@@ -159,6 +171,20 @@ mod tests {
                 .find(|reading| reading.family.name == "anc_endpoint_tls_intercepted");
             assert_eq!(intercepted.unwrap().value, 1.0);
         }
+    }
+
+    #[test]
+    fn everything_wrong_with_a_certificate_is_told() {
+        let chain = Chain {
+            public: Standing::UnknownIssuer,
+            private: Standing::Trusted,
+            dates: Dates::Expired,
+            is_named: false,
+            ..sound()
+        };
+        let all =
+            [reason::TLS_INTERCEPTED, reason::CERTIFICATE_EXPIRED, reason::CERTIFICATE_WRONG_NAME];
+        judged(shown(chain), Status::Failed, &all);
     }
 
     #[test]
@@ -218,6 +244,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_machines_agent_forbids_the_daemon_is_no_failure() {
+        let host = "168.63.129.16".to_owned();
+        let platform = Target { category: Category::AzurePlatform, host, ..target() };
+        let seen = vec![sighting(Seen::Tcp(TcpFault::Timeout))];
+        let root = check(vec![platform]);
+        assert_eq!(root.judge(&seen).status(), Status::Failed);
+        let nobody = EndpointConnectivity { privileged: false, ..root };
+        assert_eq!(nobody.judge(&seen).status(), Status::Informational);
+    }
+
+    #[test]
     fn a_wildcard_without_a_host_is_never_passed() {
         let category = Category::CloudPc;
         let host = "*.infra.windows365.microsoft.com".into();
@@ -249,11 +286,13 @@ mod tests {
     fn check(targets: Vec<Target>) -> EndpointConnectivity {
         let trust = Trust::new(&Roots::mozilla(), &Roots::empty());
         let timeout = Duration::from_secs(30);
-        let reachability = Reachability::new(targets, None, trust, timeout, 12).unwrap();
+        let reachability =
+            Reachability::new("endpoint_connectivity", targets, None, trust, timeout, 12).unwrap();
         EndpointConnectivity {
             reachability,
             unverifiable: Vec::new(),
             in_subnet: true,
+            privileged: true,
             proxy_variables: Vec::new(),
         }
     }
@@ -299,10 +338,23 @@ mod tests {
 
     fn tls_by(public: Standing, private: Standing) -> Seen {
         let issuer = "CN=Corporate Proxy".to_owned();
-        let leaf = Certificate { issuer: issuer.clone(), ..Certificate::default() };
-        let chain = Chain { public, private, leaf, length: 2, top_issuer: issuer };
-        let took = Duration::from_millis(3);
-        let chain = Some(chain);
+        let leaf = Certificate { issuer, ..Certificate::default() };
+        shown(Chain { public, private, leaf, ..sound() })
+    }
+
+    fn sound() -> Chain {
+        Chain {
+            public: Standing::Trusted,
+            private: Standing::UnknownIssuer,
+            dates: Dates::Valid,
+            is_named: true,
+            leaf: Certificate::default(),
+            length: 2,
+        }
+    }
+
+    fn shown(chain: Chain) -> Seen {
+        let (chain, took) = (Some(chain), Duration::from_millis(3));
         Seen::Tls(Box::new(Handshake { outcome: Ok(()), chain, took, version: None }))
     }
 }

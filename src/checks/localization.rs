@@ -32,10 +32,11 @@ impl Check for Localization {
         let mut readings = Vec::new();
         for (target, sighting) in self.reachability.targets().iter().zip(sightings) {
             readings.extend(reachability::readings(target, sighting));
-            let Some(trouble) = reachability::trouble(target, sighting) else { continue };
             let severity =
                 if target.required { Severity::Warning } else { Severity::Informational };
-            findings.push(reachability::finding(Self::NAME, severity, target, sighting, trouble));
+            let found =
+                |trouble| reachability::finding(Self::NAME, severity, target, sighting, trouble);
+            findings.extend(reachability::troubles(target, sighting).into_iter().map(found));
         }
         findings.extend(self.unverifiable.iter().map(reachability::not_verifiable));
         Verdict::new(findings, readings)
@@ -72,7 +73,8 @@ mod tests {
         };
         let trust = Trust::new(&Roots::mozilla(), &Roots::empty());
         let timeout = Duration::from_secs(30);
-        let reachability = Reachability::new(vec![target], None, trust, timeout, 12).unwrap();
+        let reachability =
+            Reachability::new("localization", vec![target], None, trust, timeout, 12).unwrap();
         let lookup = Lookup {
             addresses: Vec::new(),
             outcome: Outcome::NoData,

@@ -12,9 +12,9 @@ use crate::{
     engine::{Family, Finding, Inconclusive, Kind, Reading, Reason, Severity},
     net::{
         HttpFault, Limits, Probe, Prober, Protocol as Speak, Seen, Sighting, TcpFault, UdpFault,
-        dns::{self, Outcome},
+        dns::{self, Lookup, Outcome},
         is_public,
-        tls::{Chain, Handshake, Standing, TlsFault, Trust},
+        tls::{Chain, Dates, Handshake, Standing, TlsFault, Trust},
     },
 };
 
@@ -40,18 +40,20 @@ pub(super) struct Trouble {
 /// The check would take longer than its limit, were all endpoints silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{timeout:?} is too short for {endpoints} endpoints with {max_handshakes} handshakes at once, \
-     were all of them silent: raise timeout or max_handshakes, or exclude endpoints"
+    "{timeout:?} is too short for {check}: were all of its {endpoints} endpoints silent, it would \
+     take {least:?}; raise it, or exclude endpoints"
 )]
 pub struct TooShort {
+    check: &'static str,
     timeout: Duration,
     endpoints: usize,
-    max_handshakes: usize,
+    least: Duration,
 }
 
 impl Reachability {
-    /// Shares `timeout` among the phases of looking at `targets`.
+    /// Shares the `timeout` of `check` among the phases of looking at `targets`.
     pub fn new(
+        check: &'static str,
         targets: Vec<Target>,
         servers: Option<Vec<SocketAddr>>,
         trust: Trust,
@@ -59,8 +61,11 @@ impl Reachability {
         max_handshakes: usize,
     ) -> Result<Self, TooShort> {
         let endpoints = targets.len();
-        let limits = Limits::within(timeout, endpoints, endpoints, max_handshakes)
-            .ok_or(TooShort { timeout, endpoints, max_handshakes })?;
+        let limits =
+            Limits::within(timeout, endpoints, endpoints, max_handshakes).ok_or_else(|| {
+                let least = Limits::least(endpoints, endpoints, max_handshakes);
+                TooShort { check, timeout, endpoints, least }
+            })?;
         Ok(Self { targets, servers, trust, limits, max_handshakes })
     }
 
@@ -70,15 +75,12 @@ impl Reachability {
 
     /// One sighting a target, in their order.
     pub(super) async fn look(&self) -> Result<Vec<Sighting>, Inconclusive> {
-        let servers = dns::servers_or_system(self.servers.as_deref()).map_err(|detail| {
-            let subject = "system resolver".to_owned();
-            Inconclusive::Unobserved { reason: reason::NO_DNS_SERVERS, subject, detail }
-        })?;
+        let servers = name_servers(self.servers.as_deref())?;
         let prober = Prober::new(servers, self.trust.clone(), self.limits, self.max_handshakes);
         let probes: Vec<Probe> = self.targets.iter().map(probe).collect();
-        let may_connect = |probe: &Probe, addresses: &[IpAddr]| {
-            let mut of_probe = self.targets.iter().filter(|it| it.host == probe.host);
-            !of_probe.any(|it| it.port == probe.port && misplaced(it, addresses).is_some())
+        let may_connect = |asked: &Probe, addresses: &[IpAddr]| {
+            let mut of_probe = self.targets.iter().filter(|it| it.host == asked.host);
+            !of_probe.any(|it| probe(it) == *asked && misplaced(it, addresses).is_some())
         };
         Ok(prober.look(&probes, may_connect).await)
     }
@@ -93,25 +95,33 @@ impl fmt::Debug for Reachability {
     }
 }
 
-/// What is wrong with `target`, going by what was seen of it.
-pub(super) fn trouble(target: &Target, sighting: &Sighting) -> Option<Trouble> {
-    let (reason, detail) = match &sighting.outcome {
-        Seen::NotResolved => of_lookup(&sighting.lookup.outcome),
+/// Everything that is wrong with `target`, going by what was seen of it.
+pub(super) fn troubles(target: &Target, sighting: &Sighting) -> Vec<Trouble> {
+    let seen = match &sighting.outcome {
+        Seen::NotResolved => vec![of_lookup(&sighting.lookup)],
         Seen::NotTried => {
-            let address = misplaced(target, &sighting.lookup.addresses)?;
-            let detail = format!("resolves to {address}, which is not public");
-            (reason::PRIVATE_ADDRESS, detail)
+            let addresses = &sighting.lookup.addresses;
+            let address = misplaced(target, addresses).or(addresses.first().copied());
+            let address = address.map(|address| address.to_string()).unwrap_or_default();
+            let detail = format!("resolves to {address}, which is not public; not contacted");
+            vec![(reason::PRIVATE_ADDRESS, detail)]
         }
-        Seen::Tcp(fault) => of_tcp(fault),
-        Seen::Tls(handshake) => of_tls(target, handshake)?,
-        Seen::Http(fault) => of_http(fault),
-        Seen::HttpStatus(407) => (reason::PROXY_REQUIRED, "answers HTTP 407".to_owned()),
-        Seen::HttpStatus(_) | Seen::Reached => return None,
-        Seen::Udp(fault) => of_udp(fault),
+        Seen::Tcp(fault) => vec![of_tcp(fault)],
+        Seen::Tls(handshake) => of_tls(target, handshake),
+        Seen::Http(fault) => vec![of_http(fault)],
+        Seen::HttpStatus(407) => {
+            vec![(reason::PROXY_REQUIRED, "a proxy demands a sign-in (HTTP 407)".to_owned())]
+        }
+        Seen::HttpStatus(_) | Seen::Reached => Vec::new(),
+        Seen::Udp(fault) => vec![of_udp(fault)],
     };
-    let ours =
-        is_ours(&sighting.outcome) || matches!(sighting.lookup.outcome, Outcome::NotAsked(_));
-    Some(Trouble { reason, detail, ours })
+    let unasked = matches!(sighting.lookup.outcome, Outcome::NotAsked(_));
+    let ours = is_ours(&sighting.outcome) || unasked;
+    let told = |(reason, detail)| {
+        let reason = if ours { reason::COULD_NOT_LOOK } else { reason };
+        Trouble { reason, detail, ours }
+    };
+    seen.into_iter().map(told).collect()
 }
 
 /// The finding for an endpoint's trouble. What this machine could not look at is unknown, however
@@ -127,7 +137,8 @@ pub(super) fn finding(
     let stands_for = target.stands_for.as_deref();
     let sample =
         stands_for.map(|wildcard| format!(" (a sample of {wildcard})")).unwrap_or_default();
-    let at = sighting.address.map(|address| format!(" at {}", address.ip())).unwrap_or_default();
+    let contacted = sighting.address.filter(|_| sighting.outcome != Seen::NotTried);
+    let at = contacted.map(|address| format!(" at {}", address.ip())).unwrap_or_default();
     Finding {
         severity: if ours { Severity::Unknown } else { severity },
         reason,
@@ -135,6 +146,20 @@ pub(super) fn finding(
         detail: format!("{}{sample}{at}: {detail}", subject(target)),
         error_type: error_type(check, reason, Some(target.category)),
     }
+}
+
+/// The DNS servers to ask: those `given`, or else the system's.
+pub(super) fn name_servers(given: Option<&[SocketAddr]>) -> Result<Vec<SocketAddr>, Inconclusive> {
+    dns::servers_or_system(given).map_err(|detail| {
+        let subject = "system resolver".to_owned();
+        Inconclusive::Unobserved { reason: reason::NO_DNS_SERVERS, subject, detail }
+    })
+}
+
+/// How long each of two rounds of questions may take, so that both end within a check's `timeout`
+/// with a tenth of it to spare; 5 s at most.
+pub(super) fn one_of_two_rounds(timeout: Duration) -> Duration {
+    (timeout / 20 * 9).min(Duration::from_secs(5))
 }
 
 /// Why a name that something is reached by has no address.
@@ -148,8 +173,20 @@ pub(super) fn unresolved(outcome: &Outcome) -> Reason {
         Outcome::Unreachable(_) => reason::DNS_UNREACHABLE,
         Outcome::Truncated(_) => reason::DNS_TRUNCATED,
         Outcome::OtherCode(_) | Outcome::Malformed(_) => reason::DNS_MALFORMED,
-        Outcome::NotAsked(_) => reason::NO_DNS_SERVERS,
+        Outcome::NotAsked(_) => reason::COULD_NOT_LOOK,
     }
+}
+
+/// Which DNS server said what, when a name has no address.
+pub(super) fn who_said(lookup: &Lookup) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for (server, outcome) in &lookup.attempts {
+        said.push(format!("DNS server {}: {outcome}", dns::name_of(*server)));
+    }
+    if let Some(server) = lookup.server {
+        said.push(format!("DNS server {}: {}", dns::name_of(server), lookup.outcome));
+    }
+    if said.is_empty() { lookup.outcome.to_string() } else { said.join("; ") }
 }
 
 /// The finding for a wildcard without a known host. It never counts as passed, and takes nothing
@@ -172,7 +209,7 @@ pub(super) fn readings(target: &Target, sighting: &Sighting) -> Vec<Reading> {
         [&*target.host, &*target.port.to_string(), protocol, target.category.as_str()]
             .map(str::to_owned)
     };
-    let up = f64::from(u8::from(trouble(target, sighting).is_none()));
+    let up = f64::from(u8::from(troubles(target, sighting).is_empty()));
     let mut readings = vec![Reading::new(&UP, labels(), up)];
     let phases = sighting.phases;
     let talk = target.protocol.as_str();
@@ -190,7 +227,10 @@ pub(super) fn readings(target: &Target, sighting: &Sighting) -> Vec<Reading> {
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit for a while")]
         let not_after = chain.leaf.not_after as f64;
         let intercepted = f64::from(u8::from(is_intercepted(target, chain)));
-        readings.push(Reading::new(&NOT_AFTER, labels(), not_after));
+        // A certificate that cannot be read has no end.
+        if not_after > 0.0 {
+            readings.push(Reading::new(&NOT_AFTER, labels(), not_after));
+        }
         readings.push(Reading::new(&INTERCEPTED, labels(), intercepted));
     }
     readings
@@ -221,8 +261,8 @@ fn misplaced(target: &Target, addresses: &[IpAddr]) -> Option<IpAddr> {
     addresses.iter().copied().find(|address| !fits(address))
 }
 
-fn of_lookup(outcome: &Outcome) -> (Reason, String) {
-    (unresolved(outcome), format!("DNS says: {outcome}"))
+fn of_lookup(lookup: &Lookup) -> (Reason, String) {
+    (unresolved(&lookup.outcome), who_said(lookup))
 }
 
 fn of_tcp(fault: &TcpFault) -> (Reason, String) {
@@ -234,8 +274,9 @@ fn of_tcp(fault: &TcpFault) -> (Reason, String) {
     }
 }
 
-/// A handshake that failed, or a certificate that is not the one Microsoft shows.
-fn of_tls(target: &Target, handshake: &Handshake) -> Option<(Reason, String)> {
+/// A handshake that failed, and a certificate that is not the one Microsoft shows.
+fn of_tls(target: &Target, handshake: &Handshake) -> Vec<(Reason, String)> {
+    let mut troubles = Vec::new();
     if let Err(fault) = &handshake.outcome {
         let reason = match fault {
             TlsFault::Timeout => reason::TLS_TIMEOUT,
@@ -243,28 +284,53 @@ fn of_tls(target: &Target, handshake: &Handshake) -> Option<(Reason, String)> {
             TlsFault::Alert(_) => reason::TLS_ALERT,
             TlsFault::NotTls(_) | TlsFault::Other(_) => reason::TLS_MALFORMED,
         };
-        return Some((reason, format!("TLS: {fault}")));
+        troubles.push((reason, format!("TLS: {fault}")));
     }
-    let chain = handshake.chain.as_ref()?;
+    if let Some(chain) = &handshake.chain {
+        troubles.extend(of_chain(target, chain));
+    }
+    troubles
+}
+
+fn of_chain(target: &Target, chain: &Chain) -> Vec<(Reason, String)> {
     let leaf = &chain.leaf;
-    let (reason, why) = match best(target, chain) {
-        Standing::Trusted => return None,
-        Standing::UnknownIssuer | Standing::Other(_) if is_intercepted(target, chain) => {
-            (reason::TLS_INTERCEPTED, "the chain leads to no public root".to_owned())
-        }
-        Standing::UnknownIssuer => {
-            (reason::CERTIFICATE_UNTRUSTED, "the chain leads to no root that we trust".to_owned())
-        }
-        Standing::Other(why) => (reason::CERTIFICATE_UNTRUSTED, why.clone()),
-        Standing::Expired => (reason::CERTIFICATE_EXPIRED, "it has expired".to_owned()),
-        Standing::NotYetValid => {
-            (reason::CERTIFICATE_NOT_YET_VALID, "it is not valid yet".to_owned())
-        }
-        Standing::WrongName => {
-            (reason::CERTIFICATE_WRONG_NAME, format!("it is for {}", leaf.names.join(", ")))
-        }
+    let mut troubles = Vec::new();
+    let mut tell = |reason, why: &str| {
+        let detail = format!("the certificate was issued by {}; {why}", leaf.issuer);
+        troubles.push((reason, detail));
     };
-    Some((reason, format!("the certificate was issued by {}; {why}", leaf.issuer)))
+    match best(target, chain) {
+        Standing::Trusted => (),
+        _ if is_intercepted(target, chain) => {
+            tell(reason::TLS_INTERCEPTED, "it leads to no public root");
+        }
+        Standing::UnknownIssuer => tell(reason::CERTIFICATE_UNTRUSTED, untrusted_because(chain)),
+        Standing::Other(why) => tell(reason::CERTIFICATE_UNTRUSTED, why),
+        Standing::Expired => tell(reason::CERTIFICATE_EXPIRED, "one above it has expired"),
+        Standing::NotYetValid => {
+            tell(reason::CERTIFICATE_NOT_YET_VALID, "one above it is not valid yet");
+        }
+    }
+    match chain.dates {
+        Dates::Valid => (),
+        Dates::Expired => tell(reason::CERTIFICATE_EXPIRED, "it has expired"),
+        Dates::NotYetValid => tell(reason::CERTIFICATE_NOT_YET_VALID, "it is not valid yet"),
+    }
+    if !chain.is_named {
+        let names = format!("it is for {}", leaf.names.join(", "));
+        tell(reason::CERTIFICATE_WRONG_NAME, &names);
+    }
+    troubles
+}
+
+fn untrusted_because(chain: &Chain) -> &'static str {
+    if chain.leaf.issuer == chain.leaf.subject {
+        "it is self-signed"
+    } else if chain.length == 1 {
+        "it leads to no root that we trust, and came without an intermediate certificate"
+    } else {
+        "it leads to no root that we trust"
+    }
 }
 
 /// How the chain stands. A private root vouches for an endpoint only where inspection is nobody's

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use crate::{
     catalogue::{error_type, reason},
-    checks::reachability::unresolved,
+    checks::reachability::{name_servers, one_of_two_rounds, unresolved, who_said},
     engine::{Check, Family, Finding, Inconclusive, Kind, Reading, Reason, Severity, Verdict},
     net::{
         UdpFault,
@@ -22,10 +22,6 @@ use crate::{
         stun::{self, Reply},
     },
 };
-
-/// The longest that resolving a server, and then asking it, may each take. A STUN client repeats
-/// its request at 0, 0.5, 1.5 and 3.5 s (RFC 8489, section 6.2.1).
-const LONGEST: Duration = Duration::from_secs(5);
 
 /// Asks the STUN servers and TURN relays for one connection.
 #[derive(Debug)]
@@ -67,12 +63,10 @@ impl Check for UdpConnectivity {
     type Facts = Facts;
 
     async fn gather(&self) -> Result<Facts, Inconclusive> {
-        let servers = dns::servers_or_system(self.servers.as_deref()).map_err(|detail| {
-            let subject = "system resolver".to_owned();
-            Inconclusive::Unobserved { reason: reason::NO_DNS_SERVERS, subject, detail }
-        })?;
-        // Two rounds: the name, and then the server.
-        let limit = (self.timeout / 20 * 9).min(LONGEST);
+        let servers = name_servers(self.servers.as_deref())?;
+        // Two rounds: the name, and then the server. A STUN client repeats its request at 0, 0.5,
+        // 1.5 and 3.5 s (RFC 8489, section 6.2.1).
+        let limit = one_of_two_rounds(self.timeout);
         let stun = self.stun.iter().map(|server| look(&servers, server, limit, stun::binding));
         let turn = self.turn.iter().map(|server| look(&servers, server, limit, stun::reach_turn));
         let (stun, turn) = join(join_all(stun), join_all(turn)).await;
@@ -163,7 +157,7 @@ fn trouble(server: &Server, seen: &Seen, silent: Reason, severity: Severity) -> 
         Some((_, Ok(_))) => return None,
         // That this machine had no socket says nothing about the server.
         Some((_, Err(fault @ UdpFault::Local(_)))) => {
-            (Severity::Unknown, silent, format!("{subject}: {fault}"))
+            (Severity::Unknown, reason::COULD_NOT_LOOK, format!("{subject}: {fault}"))
         }
         Some((address, Err(fault))) => {
             (severity, silent, format!("{subject} at {}: UDP: {fault}", address.ip()))
@@ -172,7 +166,7 @@ fn trouble(server: &Server, seen: &Seen, silent: Reason, severity: Severity) -> 
             let outcome = &seen.lookup.outcome;
             let ours = matches!(outcome, Outcome::NotAsked(_));
             let severity = if ours { Severity::Unknown } else { severity };
-            (severity, unresolved(outcome), format!("{subject}: DNS says: {outcome}"))
+            (severity, unresolved(outcome), format!("{subject}: {}", who_said(&seen.lookup)))
         }
     };
     Some(found(severity, reason, &subject, detail))
@@ -307,7 +301,7 @@ mod tests {
     fn that_we_had_no_socket_is_unknown() {
         let mut unasked = silent();
         unasked.reply.as_mut().unwrap().1 = Err(UdpFault::Local("no socket".into()));
-        let expected = [(Severity::Unknown, reason::STUN_NO_REPLY)];
+        let expected = [(Severity::Unknown, reason::COULD_NOT_LOOK)];
         judged(vec![unasked], vec![answering()], Status::Unknown, expected);
     }
 

@@ -46,9 +46,15 @@ const LATER: &[(&str, &str)] = &[
     ("connections[].active_directory.bind_retry_after", DIRECTORY),
 ];
 
-/// What to say of `key` where this version refuses it.
-pub(super) fn refusal(key: &str) -> Option<String> {
+/// What to say of `key` where this version refuses it, and it was refused as `wrong`.
+pub(super) fn refusal(key: &str, wrong: &str) -> Option<String> {
     let general = without_indices(key);
+    if general == "azure.cloud" && wrong.contains("\"custom\"") {
+        let known = "use public, us-gov-gcc or us-gov-gcc-high";
+        return Some(format!(
+            "\"custom\" is not in this version yet, it comes with {AZURE}; {known}"
+        ));
+    }
     let checks = LATER_CHECKS.iter().map(|(check, with)| (format!("checks.{check}"), *with));
     let keys = LATER.iter().map(|(key, with)| ((*key).to_owned(), *with)).chain(checks);
     let with = keys.into_iter().find(|(later, _)| *later == general)?.1;
@@ -72,13 +78,13 @@ mod tests {
 
     #[test]
     fn a_promised_key_is_refused_by_name() {
-        let refusal = refusal("connections[12].active_directory.username").unwrap();
+        let refusal = refusal("connections[12].active_directory.username", "").unwrap();
         assert!(refusal.contains("the Active Directory checks"), "{refusal}");
-        assert!(super::refusal("checks.ad_domain_join").is_some());
+        assert!(super::refusal("checks.ad_domain_join", "").is_some());
     }
 
     #[test]
     fn a_mistyped_key_is_not() {
-        assert_eq!(refusal("connections[0].nmae"), None);
+        assert_eq!(refusal("connections[0].nmae", ""), None);
     }
 }

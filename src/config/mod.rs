@@ -5,12 +5,12 @@ mod raw;
 mod rules;
 mod sources;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
 use ipnet::IpNet;
 
 pub use raw::{Format, Level, Vantage};
-pub use sources::Sources;
+pub use sources::{Sources, Watched};
 
 use crate::{
     catalogue::{Catalogue, Cloud, Join, Row},
@@ -28,8 +28,8 @@ pub struct Config {
     pub endpoints: Endpoints,
     pub udp: Udp,
     pub connections: Vec<Connection>,
-    /// Files that the configuration names; a change in one of them is a change of configuration.
-    pub named_files: Vec<PathBuf>,
+    /// What it was made from.
+    pub watched: Watched,
     effective: raw::Raw,
 }
 
@@ -53,6 +53,8 @@ pub struct Log {
 pub struct Scheduled {
     pub enabled: bool,
     pub schedule: Schedule,
+    /// Whether the timeout is the check's own, and not that of all checks.
+    pub own_timeout: bool,
 }
 
 /// The three durations of a check.
@@ -111,8 +113,12 @@ pub enum Joining {
 
 /// Everything that is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration has {}:{}", Count(.0.len()), List(.0))]
-pub struct ConfigError(pub Vec<Problem>);
+#[error("the configuration has {}:{}", Count(problems.len()), List(problems))]
+pub struct ConfigError {
+    pub problems: Vec<Problem>,
+    /// What was read; when it changes, it may have been mended.
+    pub watched: Watched,
+}
 
 /// One thing wrong, and the key to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,11 +132,22 @@ impl Config {
     /// Reads the sources and checks the whole: every problem at once, because an operator should
     /// not fix them one restart at a time.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let (raw, mut problems) = sources.read();
-        let applied = raw.and_then(|raw| rules::apply(raw, sources.folder(), &mut problems));
+        let mut watched = Watched::default();
+        let (shaped, mut problems) = sources.read(&mut watched);
+        let mut broken = Vec::new();
+        let applied = shaped.as_ref().and_then(|shaped| {
+            rules::apply(&shaped.raw, sources.folder(), &mut broken, &mut watched)
+        });
+        for Problem { key, wrong } in broken {
+            let key = shaped.as_ref().map_or(key.clone(), |shaped| shaped.as_written(&key));
+            // What has no shape is not also missing.
+            if !problems.iter().any(|known: &Problem| known.key == key) {
+                problems.push(Problem { key, wrong });
+            }
+        }
         match applied {
-            Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(ConfigError(problems)),
+            Some(config) if problems.is_empty() => Ok(Self { watched, ..config }),
+            _ => Err(ConfigError { problems, watched }),
         }
     }
 

@@ -2,42 +2,47 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
+    time::Duration,
 };
 
 use ipnet::IpNet;
 
 use super::{
     Config, Connection, Endpoints, Host, Joining, Log, Problem, Scheduled, Server, Times, Udp,
+    Watched,
     raw::{self, JoinType, Raw, built_in},
 };
 use crate::{
-    catalogue::{CHECKS, Catalogue, pattern_problem, row_problems},
+    catalogue::{CHECKS, Catalogue, host_problem, pattern_problem, row_problems},
     engine::{InvalidSchedule, Schedule},
 };
 
 /// Applies every rule; what is broken is noted, and only then is there no configuration.
-pub(super) fn apply(raw: Raw, folder: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
-    let mut rules = Rules { folder, problems, named_files: Vec::new() };
+pub(super) fn apply(
+    raw: &Raw,
+    folder: &Path,
+    problems: &mut Vec<Problem>,
+    watched: &mut Watched,
+) -> Option<Config> {
+    let mut rules = Rules { folder, problems, watched };
     let schedules = rules.schedules(&raw.checks);
     let endpoints = rules.endpoints(&raw.checks.endpoint_connectivity);
     let udp = rules.udp(&raw.checks.udp_connectivity);
     let connections = rules.connections(&raw.connections);
     let server = rules.server(&raw.server);
-    let named_files = rules.named_files;
     let schedules = schedules?;
     let config = Config {
         server,
         log: Log { level: raw.log.level, format: raw.log.format },
         cloud: raw.azure.cloud.catalogue(),
-        effective: effective(raw, &schedules),
+        effective: effective(raw.clone(), &schedules),
         schedules,
         endpoints: endpoints?,
         udp,
         connections,
-        named_files,
+        watched: Watched::default(),
     };
     Some(config)
 }
@@ -45,7 +50,7 @@ pub(super) fn apply(raw: Raw, folder: &Path, problems: &mut Vec<Problem>) -> Opt
 struct Rules<'a> {
     folder: &'a Path,
     problems: &'a mut Vec<Problem>,
-    named_files: Vec<PathBuf>,
+    watched: &'a mut Watched,
 }
 
 impl Rules<'_> {
@@ -79,30 +84,36 @@ impl Rules<'_> {
                 interval_failing: interval_failing.or(general[1]).unwrap_or(times.interval_failing),
                 timeout: timeout.or(general[2]).unwrap_or(times.timeout),
             };
-            let schedule = self.schedule(check.slug, times, particular[2].is_some())?;
-            Some((check.slug, Scheduled { enabled, schedule }))
+            let own_timeout = particular[2].is_some();
+            let key = key_of_times(check.slug, particular, general);
+            let schedule = self.schedule(&key, times)?;
+            Some((check.slug, Scheduled { enabled, schedule, own_timeout }))
         });
         // All of them are looked at before one that is wrong ends the matter.
         let all: Vec<_> = all.collect();
         all.into_iter().collect()
     }
 
-    fn schedule(&mut self, check: &str, times: Times, own_timeout: bool) -> Option<Schedule> {
-        let schedule = Schedule::new(times.interval, times.interval_failing, times.timeout);
-        let wrong = match schedule {
+    fn schedule(&mut self, key: &str, times: Times) -> Option<Schedule> {
+        let Times { interval, interval_failing, timeout } = times;
+        let wrong = match Schedule::new(interval, interval_failing, timeout) {
+            _ if timeout < SHORTEST => {
+                format!("timeout {} must be at least {}", humantime(timeout), humantime(SHORTEST))
+            }
+            _ if interval > LONGEST => {
+                format!("interval {} must be at most {}", humantime(interval), humantime(LONGEST))
+            }
             Ok(schedule) => return Some(schedule),
-            Err(InvalidSchedule::ZeroTimeout) => "must be longer than nothing".to_owned(),
+            Err(InvalidSchedule::ZeroTimeout) => "timeout must be longer than nothing".to_owned(),
             Err(InvalidSchedule::TimeoutNotBelow(shorter)) => format!(
-                "{} must be below interval and interval_failing, of which the shorter is {}",
-                humantime(times.timeout),
+                "timeout {} must be below interval and interval_failing, of which the shorter is \
+                 {}",
+                humantime(timeout),
                 humantime(shorter)
             ),
         };
         // The same mistake of [checks] would be told of every check.
-        let key =
-            if own_timeout { format!("checks.{check}.timeout") } else { "checks.timeout".into() };
-        let known =
-            self.problems.iter().any(|problem| problem.key == key && problem.wrong == wrong);
+        let known = self.problems.iter().any(|problem| problem.key == key);
         if !known {
             self.note(key, wrong);
         }
@@ -170,9 +181,7 @@ impl Rules<'_> {
     /// What a named file holds.
     fn file(&mut self, key: &str, file: &Path) -> Option<Vec<u8>> {
         let file = self.folder.join(file);
-        let read = fs::read(&file);
-        self.named_files.push(file.clone());
-        match read {
+        match self.watched.read(&file) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 self.note(key, format!("{} cannot be read: {error}", file.display()));
@@ -252,8 +261,28 @@ impl Rules<'_> {
     }
 }
 
+/// Over a wide area network less would take slowness for silence.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Whoever looks less often does not look.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The key that the operator would change: the most particular one that is set.
+fn key_of_times(
+    check: &str,
+    particular: [Option<Duration>; 3],
+    general: [Option<Duration>; 3],
+) -> String {
+    const NAMES: [&str; 3] = ["interval", "interval_failing", "timeout"];
+    let last_set = |of: [Option<Duration>; 3]| of.iter().rposition(Option::is_some);
+    match (last_set(particular), last_set(general)) {
+        (Some(index), _) => format!("checks.{check}.{}", NAMES[index]),
+        (None, Some(index)) => format!("checks.{}", NAMES[index]),
+        (None, None) => format!("checks.{check}.timeout"),
+    }
+}
+
 /// Whether the check's table enables it, and its interval, interval_failing and timeout.
-fn particular(raw: &raw::Checks, check: &str) -> (bool, [Option<std::time::Duration>; 3]) {
+fn particular(raw: &raw::Checks, check: &str) -> (bool, [Option<Duration>; 3]) {
     let plain = |of: &raw::Plain| (of.enabled, [of.interval, of.interval_failing, of.timeout]);
     match check {
         "dns_ad_domain" => plain(&raw.dns_ad_domain),
@@ -310,13 +339,13 @@ fn host(text: &str) -> Result<Host, String> {
     let wrong = || format!("\"{text}\" is no host and port such as stun.azure.com:3478");
     let (name, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    let sound = |sign: char| sign.is_ascii_alphanumeric() || ".-:_".contains(sign);
-    let is_sound = !name.is_empty() && name.chars().all(sound);
-    let is_host = is_sound && (!name.contains(':') || name.parse::<IpAddr>().is_ok());
-    is_host.then(|| Host { name: name.to_lowercase(), port }).ok_or_else(wrong)
+    let name = name.trim_start_matches('[').trim_end_matches(']').to_lowercase();
+    match host_problem(&name) {
+        None => Ok(Host { name, port }),
+        Some(problem) => Err(format!("{}; {problem}", wrong())),
+    }
 }
 
-fn humantime(duration: std::time::Duration) -> String {
+fn humantime(duration: Duration) -> String {
     humantime_serde::re::humantime::format_duration(duration).to_string()
 }

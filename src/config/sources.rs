@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    io::ErrorKind,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -19,6 +19,9 @@ const DEFAULT_FILE: &str = "/etc/anc-healthd/config.toml";
 
 /// `ANC_HEALTHD__SECTION__KEY`.
 const PREFIX: &str = "ANC_HEALTHD";
+
+/// Behind the name of a field that something cannot do without.
+const IS_MISSING: &str = " is missing";
 
 /// More mistakes than anyone wants to read at once.
 const MOST_PROBLEMS: usize = 200;
@@ -47,28 +50,24 @@ impl Sources {
         Self { files, variables }
     }
 
+    /// Whether there is a configuration to read: files that were named are missed, the default one
+    /// is not.
+    pub fn exist(&self) -> bool {
+        self.files != [Path::new(DEFAULT_FILE)] || Path::new(DEFAULT_FILE).exists()
+    }
+
     /// What paths in the configuration are relative to: the folder of the first file.
     pub(super) fn folder(&self) -> &Path {
         self.files.first().and_then(|file| file.parent()).unwrap_or(Path::new(""))
     }
 
-    /// A hash of what the files, and those they name, hold now. Contents are compared, not dates
-    /// or inodes: Kubernetes changes a configuration by swapping a symbolic link.
-    pub fn digest(&self, named: &[PathBuf]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for file in self.files.iter().chain(named) {
-            fs::read(file).ok().hash(&mut hasher);
-        }
-        hasher.finish()
-    }
-
     /// The merged tree in its shape, and everything that does not fit; no tree where a file could
     /// not be read, because nothing can be said to be missing then.
-    pub(super) fn read(&self) -> (Option<Raw>, Vec<Problem>) {
+    pub(super) fn read(&self, watched: &mut Watched) -> (Option<Shaped>, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut builder = config::Config::builder();
         for file in &self.files {
-            match read_file(file) {
+            match read_file(file, watched) {
                 Ok(text) => {
                     builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
                 }
@@ -82,9 +81,9 @@ impl Sources {
         let whole = problems.is_empty();
         match builder.add_source(environment).build() {
             Ok(tree) => {
-                let (raw, more) = shape(tree.cache);
+                let (shaped, more) = shape(tree.cache);
                 problems.extend(more);
-                (whole.then_some(raw), problems)
+                (whole.then_some(shaped), problems)
             }
             Err(error) => {
                 problems.push(Problem::new("environment", error));
@@ -95,9 +94,12 @@ impl Sources {
 }
 
 /// The file's text, known to be TOML.
-fn read_file(file: &Path) -> Result<String, Problem> {
+fn read_file(file: &Path, watched: &mut Watched) -> Result<String, Problem> {
     let problem = |wrong: String| Problem::new(file.display(), wrong);
-    let text = fs::read_to_string(file).map_err(|error| {
+    let text = watched.read(file).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    });
+    let text = text.map_err(|error| {
         if error.kind() == ErrorKind::NotFound {
             problem("there is no such file; name it with --config".into())
         } else {
@@ -111,30 +113,76 @@ fn read_file(file: &Path) -> Result<String, Problem> {
     }
 }
 
+/// The files that a configuration was made from, those that it names included, and what they held.
+///
+/// Contents are compared, not dates or inodes: Kubernetes changes a configuration by swapping a
+/// symbolic link. A file that could not be read is watched as well, because it may come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched(Vec<(PathBuf, Option<u64>)>);
+
+impl Watched {
+    /// Whether any of the files holds something else by now.
+    pub fn changed(&self) -> bool {
+        self.0.iter().any(|(file, held)| hash(fs::read(file).ok().as_deref()) != *held)
+    }
+
+    /// What the file holds, remembered as what the configuration was made from.
+    pub(super) fn read(&mut self, file: &Path) -> io::Result<Vec<u8>> {
+        let read = fs::read(file);
+        self.0.push((file.to_owned(), hash(read.as_ref().ok().map(Vec::as_slice))));
+        read
+    }
+}
+
+fn hash(contents: Option<&[u8]>) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    contents?.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
 /// Gives the tree its shape. Serde stops at the first mistake; so that mistake is noted, taken
 /// out of the tree, and the rest tried again.
-fn shape(mut tree: Value) -> (Raw, Vec<Problem>) {
+fn shape(mut tree: Value) -> (Shaped, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut removed = Vec::new();
     while problems.len() < MOST_PROBLEMS {
         let error = match serde_path_to_error::deserialize::<_, Raw>(tree.clone()) {
-            Ok(raw) => return (raw, problems),
+            Ok(raw) => return (Shaped { raw, removed }, problems),
             Err(error) => error,
         };
         let path: Vec<Step> = error.path().iter().filter_map(Step::of).collect();
         let key = print(&path, &removed);
         let wrong = message(error.inner());
-        problems.push(match later::refusal(&key) {
-            Some(refusal) => Problem::new(key, refusal),
-            None => Problem::new(key, wrong),
+        // What was taken out because it is wrong is not also missing.
+        let taken_out = wrong.strip_suffix(IS_MISSING);
+        let told = taken_out.is_some_and(|field| {
+            problems.iter().any(|problem: &Problem| problem.key == format!("{key}.{field}"))
         });
+        if !told {
+            let wrong = later::refusal(&key, &wrong).unwrap_or(wrong);
+            problems.push(Problem::new(key, wrong));
+        }
         match remove(&mut tree, &path) {
             Some(Removed::Key) => (),
             Some(Removed::Element(array, index)) => removed.push((array, index)),
             None => break,
         }
     }
-    (Raw::default(), problems)
+    (Shaped { raw: Raw::default(), removed }, problems)
+}
+
+/// The tree in its shape, and the array elements that it lost on the way.
+pub(super) struct Shaped {
+    pub(super) raw: Raw,
+    removed: Vec<(Vec<Step>, usize)>,
+}
+
+impl Shaped {
+    /// Gives a key of the tree the indices that the file has.
+    pub(super) fn as_written(&self, key: &str) -> String {
+        let steps: Vec<Step> = key.split('.').flat_map(Step::parse).collect();
+        print(&steps, &self.removed)
+    }
 }
 
 /// One step down the tree.
@@ -150,6 +198,14 @@ enum Removed {
 }
 
 impl Step {
+    /// `name[1]` are two.
+    fn parse(part: &str) -> Vec<Self> {
+        let mut pieces = part.split('[');
+        let name = pieces.next().map(|name| Self::Key(name.to_owned()));
+        let index = |piece: &str| Some(Self::Index(piece.trim_end_matches(']').parse().ok()?));
+        name.into_iter().chain(pieces.filter_map(index)).collect()
+    }
+
     fn of(segment: &Segment) -> Option<Self> {
         match segment {
             Segment::Map { key } => Some(Self::Key(key.clone())),
@@ -207,12 +263,29 @@ fn message(error: &ConfigError) -> String {
     if let ConfigError::At { error, .. } = error {
         return message(error);
     }
+    if let ConfigError::NotFound(path) = error {
+        let field = path.rsplit(['.', ']']).next().unwrap_or(path);
+        return format!("{field}{IS_MISSING}");
+    }
     let text = if let ConfigError::Type { unexpected, expected, origin, .. } = error {
         format!("invalid type: {unexpected}, expected {expected}{}", place(origin.as_deref()))
     } else {
         error.to_string()
     };
-    text.replace('\n', " ")
+    unknown_word(&text).unwrap_or_else(|| text.replace('\n', " "))
+}
+
+/// The crate's `enum Category does not have variant constructor Nope`, in an operator's words.
+fn unknown_word(text: &str) -> Option<String> {
+    let (kind, word) =
+        text.strip_prefix("enum ")?.split_once(" does not have variant constructor ")?;
+    let schema = super::Config::schema();
+    let definition = &schema["$defs"][kind];
+    let listed = definition["enum"].as_array().into_iter().flatten();
+    let described = definition["oneOf"].as_array().into_iter().flatten().map(|it| &it["const"]);
+    let known: Vec<&str> = listed.chain(described).filter_map(|word| word.as_str()).collect();
+    let word = word.split_whitespace().next().unwrap_or(word);
+    Some(format!("\"{word}\" is none of {}", known.join(", ")))
 }
 
 fn place(origin: Option<&str>) -> String {

@@ -91,16 +91,14 @@ fn elements_keep_their_index_after_a_broken_one() {
          {{ host = \"b.example\", port = 443, protocol = \"tls\", category = \"Nope\" }},\n\
          {{ host = \"c d\", port = 443, protocol = \"tls\", category = \"WVD\" }} ]\n"
     );
-    let keys = problem_keys(&text);
     let stem = "checks.endpoint_connectivity.extra";
-    for key in [format!("{stem}[0]"), format!("{stem}[1].category")] {
-        assert!(keys.contains(&key), "{key} in {keys:?}");
-    }
+    let expected = [format!("{stem}[0]"), format!("{stem}[1].category"), format!("{stem}[2]")];
+    assert_eq!(problem_keys(&text), expected);
 }
 
 #[test]
 fn a_syntax_error_is_told_with_line_and_column_and_file() {
-    let problems = loaded("[server]\nlisten = \n").unwrap_err().0;
+    let problems = loaded("[server]\nlisten = \n").unwrap_err().problems;
     let text = problems[0].to_string();
     assert!(text.contains("line 2") && text.contains("column"), "{text}");
     assert!(text.contains("test.toml"), "{text}");
@@ -114,7 +112,7 @@ fn two_broken_files_are_both_told() {
         fs::write(file, "[[[").unwrap();
     }
     let problems =
-        Config::load(&Sources::with_variables(files.into(), HashMap::new())).unwrap_err().0;
+        Config::load(&Sources::with_variables(files.into(), HashMap::new())).unwrap_err().problems;
     let keys: Vec<_> = problems.iter().filter(|problem| problem.key.ends_with(".toml")).collect();
     assert_eq!(keys.len(), 2, "{problems:?}");
 }
@@ -164,7 +162,7 @@ fn a_mistyped_variable_is_refused() {
 #[test]
 fn a_key_of_a_later_version_is_refused_by_name() {
     let text = format!("[azure]\ncredential = \"managed-identity\"\n{SMALLEST}subnet = \"s\"\n");
-    let problems = loaded(&text).unwrap_err().0;
+    let problems = loaded(&text).unwrap_err().problems;
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems.iter().all(|problem| problem.wrong.contains("not in this version yet")));
 }
@@ -198,23 +196,67 @@ fn every_check_of_the_catalogue_has_a_schedule() {
 }
 
 #[test]
-fn a_change_of_a_named_file_changes_the_digest() {
+fn a_change_of_a_named_file_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let [file, roots] = ["one.toml", "roots.pem"].map(|name| folder.path().join(name));
     fs::write(&roots, "-----BEGIN CERTIFICATE-----").unwrap();
     let text = "[checks.endpoint_connectivity]\nprivate_roots_file = \"roots.pem\"\n";
     fs::write(&file, format!("{text}{SMALLEST}")).unwrap();
     let sources = Sources::with_variables(vec![file], HashMap::new());
-    let named = Config::load(&sources).unwrap().named_files;
-    assert_eq!(named, std::slice::from_ref(&roots));
-    let before = sources.digest(&named);
-    assert_eq!(before, sources.digest(&named));
+    let watched = Config::load(&sources).unwrap().watched;
+    assert!(!watched.changed());
     // As Kubernetes does it: another file under the same name.
     let other = folder.path().join("other.pem");
     fs::write(&other, "-----BEGIN CERTIFICATE----- 2").unwrap();
     fs::remove_file(&roots).unwrap();
     std::os::unix::fs::symlink(&other, &roots).unwrap();
-    assert_ne!(before, sources.digest(&named));
+    assert!(watched.changed());
+}
+
+#[test]
+fn a_named_file_that_is_missing_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("one.toml");
+    let text = "[checks.endpoint_connectivity]\nprivate_roots_file = \"late.pem\"\n";
+    fs::write(&file, format!("{text}{SMALLEST}")).unwrap();
+    let sources = Sources::with_variables(vec![file], HashMap::new());
+    let watched = Config::load(&sources).unwrap_err().watched;
+    assert!(!watched.changed());
+    fs::write(folder.path().join("late.pem"), "-----BEGIN CERTIFICATE-----").unwrap();
+    assert!(watched.changed());
+}
+
+#[test]
+fn what_has_no_shape_is_not_also_missing() {
+    let text = "[[connections]]\nname = \"a\"\njoin_type = \"hybird\"\n";
+    assert_eq!(problem_keys(text), ["connections[0].join_type"]);
+}
+
+#[test]
+fn a_timing_mistake_names_the_key_that_was_written() {
+    for (section, key) in [
+        ("[checks.dns_ad_domain]\ninterval = \"10s\"\n", "checks.dns_ad_domain.interval"),
+        ("[checks]\ntimeout = \"2h\"\n", "checks.timeout"),
+        ("[checks.udp_connectivity]\ntimeout = \"1ms\"\n", "checks.udp_connectivity.timeout"),
+        ("[checks.localization]\ninterval = \"900d\"\n", "checks.localization.interval"),
+    ] {
+        assert_eq!(problem_keys(&format!("{section}{SMALLEST}")), [key]);
+    }
+}
+
+#[test]
+fn an_unknown_word_is_told_with_the_known_ones() {
+    let text =
+        "[azure]\ncloud = \"custom\"\n[[connections]]\nname = \"a\"\njoin_type = \"hybird\"\n";
+    let told = loaded(text).unwrap_err().to_string();
+    assert!(told.contains("\"hybird\" is none of hybrid, entra"), "{told}");
+    assert!(told.contains("azure.cloud: \"custom\" is not in this version yet"), "{told}");
+}
+
+#[test]
+fn a_host_that_is_none_is_refused() {
+    let text = format!("[checks.udp_connectivity]\nstun = [\"a..b:3478\"]\n{SMALLEST}");
+    assert_eq!(problem_keys(&text), ["checks.udp_connectivity.stun[0]"]);
 }
 
 fn loaded(text: &str) -> Result<Config, ConfigError> {
@@ -225,7 +267,7 @@ fn loaded(text: &str) -> Result<Config, ConfigError> {
 }
 
 fn problem_keys(text: &str) -> Vec<String> {
-    loaded(text).unwrap_err().0.into_iter().map(|problem| problem.key).collect()
+    loaded(text).unwrap_err().problems.into_iter().map(|problem| problem.key).collect()
 }
 
 /// The example with the keys behind `mark` said. Prose is no key.

@@ -59,12 +59,19 @@ impl Metrics {
         }
     }
 
-    /// The endpoint catalogue in force is of this time, in Unix seconds. Until this is known
-    /// there is no series.
-    pub fn catalogue_dated(&self, timestamp: u64) {
-        self.catalogue_dated.set(timestamp as f64);
-        // Refused when it is registered already.
-        let _known = self.registry.register(Box::new(self.catalogue_dated.clone()));
+    /// The endpoint catalogue in force is of this time, in Unix seconds; `None`, and there is no
+    /// series, where none is in force.
+    pub fn catalogue_dated(&self, timestamp: Option<u64>) {
+        let series = Box::new(self.catalogue_dated.clone());
+        if let Some(timestamp) = timestamp {
+            #[expect(clippy::cast_precision_loss, reason = "exact for the next 285 million years")]
+            self.catalogue_dated.set(timestamp as f64);
+            // Refused when it is registered already.
+            let _known = self.registry.register(series);
+        } else {
+            // Refused when it is not.
+            let _unknown = self.registry.unregister(series);
+        }
     }
 
     /// Everything, in the text format 0.0.4.

@@ -25,7 +25,7 @@ async fn a_page() {
         Job::skipped(connection("prod"), NAMES[1], "switched off"),
     ];
     let (_runner, metrics) = ran(jobs).await;
-    metrics.catalogue_dated(1_790_000_000);
+    metrics.catalogue_dated(Some(1_790_000_000));
     assert_eq!(ours(&metrics.page()), include_str!("golden.txt"));
 }
 
@@ -81,8 +81,8 @@ async fn a_reload_that_failed_keeps_the_time_of_the_one_that_did_not() {
     assert_eq!((value(RELOAD_SUCCESSFUL.0), value(RELOAD_SUCCESS_AT.0)), (Some(0.0), at));
     metrics.reloaded(true);
     assert_eq!(value(RELOAD_SUCCESS_AT.0), at.map(|at| at + 9.0));
-    metrics.catalogue_dated(1);
-    metrics.catalogue_dated(2);
+    metrics.catalogue_dated(Some(1));
+    metrics.catalogue_dated(Some(2));
     assert_eq!(value(CATALOGUE_DATED.0), Some(2.0));
 }
 

@@ -47,8 +47,10 @@ fn of_standing(standing: &Standing, families: &mut Families) {
     for each in Status::ALL {
         families.set(&STATUS, labels.into_iter().chain([each.as_str()]), truth(each == now));
     }
-    let success = now.is_success() || now == Status::Skipped;
-    families.set(&SUCCESS, labels, truth(success));
+    // What does not run neither succeeds nor fails.
+    if now != Status::Skipped {
+        families.set(&SUCCESS, labels, truth(now.is_success()));
+    }
     let about = catalogue::check(standing.check)
         .map_or([standing.check, "", ""], |entry| [entry.title, entry.worst.as_str(), entry.side]);
     families.set(&INFO, labels.into_iter().chain(about), 1.0);
@@ -120,9 +122,7 @@ fn of_runs(standing: &Standing, families: &mut Families) {
         (&NEXT_RUN, next_run),
     ];
     for (shape, time) in times {
-        if let Some(time) = time {
-            families.set(shape, labels, Clock::unix(time));
-        }
+        families.set(shape, labels, time.map_or(0.0, Clock::unix));
     }
 }
 
@@ -168,8 +168,7 @@ const STATUS: Shape = gauge(
 );
 const SUCCESS: Shape = gauge(
     "anc_check_success",
-    "Whether the check passed, with or without a warning, as of its last run. 1 for a check that \
-     is skipped, too: it has nothing to say against provisioning.",
+    "Whether the check is passed, informational or warning (1) or not (0), as of its last run.",
     CHECK,
 );
 const INFO: Shape = gauge(
@@ -198,17 +197,17 @@ const TIMEOUT: Shape =
     gauge("anc_check_timeout_seconds", "How long a run of the check may take.", CHECK);
 const LAST_RUN: Shape = gauge(
     "anc_check_last_run_timestamp_seconds",
-    "When the last finished run of the check started, in Unix time.",
+    "When the last finished run of the check started, in Unix time; 0 if never.",
     CHECK,
 );
 const LAST_SUCCESS: Shape = gauge(
     "anc_check_last_success_timestamp_seconds",
-    "When the check last passed, with or without a warning, in Unix time.",
+    "When the check last passed, with or without a warning, in Unix time; 0 if never.",
     CHECK,
 );
 const LAST_CHANGE: Shape = gauge(
     "anc_check_last_change_timestamp_seconds",
-    "When the check's status or reasons last changed, in Unix time.",
+    "When the check's status or reasons last changed, in Unix time; 0 if never.",
     CHECK,
 );
 const NEXT_RUN: Shape = gauge(

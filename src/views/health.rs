@@ -47,7 +47,7 @@ pub fn health(
     let mut statuses = Vec::new();
     for (key, standing) in checks {
         let name = format!("{}/{}", key.connection, key.check);
-        let (status, stale) = (standing.status(), standing.is_stale(now));
+        let (status, stale) = (standing.status(), standing.is_stale());
         health.lines.push(line(&name, standing, stale));
         statuses.push(if stale { status.min(Status::Unknown) } else { status });
         pending |= status == Status::Pending;

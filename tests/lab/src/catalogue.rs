@@ -34,26 +34,26 @@ pub(crate) enum Category {
 }
 
 impl Category {
-    pub(crate) const fn error_type(self) -> &'static str {
-        match self {
+    pub(crate) const fn error_type(self) -> Option<&'static str> {
+        Some(match self {
             Self::CloudPC => "endpointConnectivityCheckCloudPcUrlNotAllowListed",
             Self::Wvd => "endpointConnectivityCheckWVDUrlNotAllowListed",
             Self::Intune => "endpointConnectivityCheckIntuneUrlNotAllowListed",
             Self::AzureAD => "endpointConnectivityCheckAzureADUrlNotAllowListed",
             Self::Locale => "endpointConnectivityCheckLocaleUrlNotAllowListed",
-            Self::AzurePlatform => "endpointConnectivityCheckUnknownError",
-        }
+            Self::AzurePlatform => return None,
+        })
     }
 
     const fn required(self) -> bool {
-        !matches!(self, Self::Locale | Self::AzurePlatform)
+        !matches!(self, Self::AzurePlatform)
     }
 
     /// What its vendor says of inspecting TLS to it.
     const fn tls_inspection(self) -> &'static str {
         match self {
-            Self::CloudPC | Self::Wvd | Self::Intune | Self::AzureAD => "forbidden",
-            Self::Locale => "discouraged",
+            Self::CloudPC | Self::Wvd | Self::AzureAD => "forbidden",
+            Self::Intune | Self::Locale => "discouraged",
             Self::AzurePlatform => "allowed",
         }
     }
@@ -67,6 +67,19 @@ pub(crate) const RELAY: Endpoint = row(
     Category::AzurePlatform,
     "relay for the platform's own traffic",
 );
+
+/// Always there, so that there is something to remark of a healthy lab, too: a finding that is
+/// merely informational.
+const REMARKABLE: Endpoint = row(
+    "*.delivery.language.lab.contoso.test",
+    Protocol::Tls,
+    Category::Locale,
+    "delivery of language packs",
+);
+
+/// There when a fault wants it. No host below either is known.
+pub(crate) const WILDCARD: Endpoint =
+    row("*.infra.lab.contoso.test", Protocol::Tls, Category::CloudPC, "whatever else there is");
 
 pub(crate) const ENDPOINTS: &[Endpoint] = &[
     row(
@@ -108,8 +121,10 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         Category::Intune,
         "store, over plain HTTP",
     ),
+    row("notify.intune.lab.contoso.test", Protocol::Tcp, Category::Intune, "push notifications"),
     row("login.entra.lab.contoso.test", Protocol::Tls, Category::AzureAD, "sign-in"),
     row("device.entra.lab.contoso.test", Protocol::Tls, Category::AzureAD, "device registration"),
+    row("directory.entra.lab.contoso.test", Protocol::Tls, Category::AzureAD, "the directory"),
     row("packs.language.lab.contoso.test", Protocol::Tls, Category::Locale, "language packs"),
     row(
         "updates.language.lab.contoso.test",
@@ -135,15 +150,14 @@ pub(crate) fn document(
         let address = addresses.get(endpoint.host)?;
         Some(written(endpoint, endpoint.host, address.port()))
     });
-    let wildcard =
-        row("*.infra.lab.contoso.test", Protocol::Tls, Category::CloudPC, "whatever else there is");
-    let wildcard = unverifiable_wildcard.then(|| written(&wildcard, wildcard.host, 443));
+    let more = unverifiable_wildcard.then_some(WILDCARD);
+    let wildcards = [REMARKABLE].into_iter().chain(more).map(|row| written(&row, row.host, 443));
     serde_json::json!({
         "version": 1,
         "date": "2026-11-22",
         "source": "anc-lab",
         "left_out": "",
-        "endpoints": rows.chain(wildcard).collect::<Vec<_>>(),
+        "endpoints": rows.chain(wildcards).collect::<Vec<_>>(),
     })
 }
 

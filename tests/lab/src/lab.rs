@@ -5,20 +5,24 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
+use anc_healthd::{app::Control, net::http};
 use anyhow::Context as _;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     task::{JoinHandle, JoinSet},
+    time,
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use tracing::warn;
 
 use crate::{
     catalogue::{self, Protocol},
     certificates::Authorities,
-    control, daemon,
+    control,
+    daemon::{self, Found},
     dns::{self, Which, Zone},
     endpoints,
     faults::{Responder, Switchboard},
@@ -56,38 +60,57 @@ impl Default for Options {
     }
 }
 
+/// Runs every check once, with these faults on.
+pub async fn once(faults: &[String]) -> anyhow::Result<Found> {
+    let switchboard = switched(faults)?;
+    let mut peers = JoinSet::new();
+    // Nobody serves there.
+    let nowhere = (Ipv4Addr::LOCALHOST, 0).into();
+    let settings = simulate(nowhere, &switchboard, &mut peers).await?;
+    time::sleep(SETTLING).await;
+    daemon::once(settings.configuration()).await
+}
+
 impl Lab {
+    /// Returns when the daemon answers.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let switchboard = Switchboard::all_off();
-        for name in &options.faults {
-            switchboard.on(name).context("--fault")?;
-        }
+        let switchboard = switched(&options.faults)?;
         let control = listener("--faults-listen", options.faults_listen).await?;
         let faults = control.local_addr()?;
         let mut peers = JoinSet::new();
         let control = axum::serve(control, control::router(switchboard.clone()));
         peers.spawn(async { drop(control.await) });
-        // The daemon binds its address itself, once it is known to be free.
-        let daemon = listener("--listen", options.listen).await?.local_addr()?;
+        let reserved = reserve("--listen", options.listen)?;
+        let daemon = reserved.local_addr()?;
         let settings = simulate(daemon, &switchboard, &mut peers).await?;
         let config_file = settings.configuration();
-        peers.spawn(settings.follow(switchboard.clone()));
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(daemon::run(config_file.clone(), stop.clone()));
-        Ok(Self {
-            daemon,
-            faults,
-            config_file,
-            switchboard,
-            running,
-            stop: stop.drop_guard(),
-            peers,
-        })
+        let control = Control::default();
+        peers.spawn(settings.follow(switchboard.clone(), Arc::clone(&control.reload)));
+        let stop = control.stop.clone().drop_guard();
+        let running = tokio::spawn(daemon::run(config_file.clone(), control));
+        let mut lab = Self { daemon, faults, config_file, switchboard, running, stop, peers };
+        lab.answers().await.with_context(|| format!("the daemon at --listen {daemon}"))?;
+        Ok(lab)
     }
 
     /// Returns when the daemon has ended by itself, which it should not.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         (&mut self.running).await.context("joining the daemon")?
+    }
+
+    /// Returns once the daemon says that it lives.
+    async fn answers(&mut self) -> anyhow::Result<()> {
+        let authority = self.daemon.to_string();
+        let answers = async {
+            while !matches!(http::get(&authority, "/livez", PATIENCE).await, Ok((200, _))) {
+                time::sleep(AGAIN_AFTER).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = self.ended() => ended.and_then(|()| anyhow::bail!("ended by itself")),
+            answered = time::timeout(PATIENCE, answers) => answered.context("waiting for /livez"),
+        }
     }
 
     /// The daemon first, then its peers.
@@ -137,6 +160,31 @@ async fn simulate(
     tasks.spawn(dns::Server::new(Which::First, &zone, switchboard).serve(first));
     tasks.spawn(dns::Server::new(Which::Second, &zone, switchboard).serve(second));
     Ok(settings)
+}
+
+/// How long the daemon may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(10);
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// A port is shut, and one that is to be full is full, this long after its fault is switched on.
+const SETTLING: Duration = Duration::from_millis(500);
+
+fn switched(faults: &[String]) -> anyhow::Result<Switchboard> {
+    let switchboard = Switchboard::all_off();
+    for name in faults {
+        switchboard.on(name).context("--fault")?;
+    }
+    Ok(switchboard)
+}
+
+/// Keeps an address from everyone but the daemon, which binds it itself: as long as nobody listens,
+/// several sockets that say so may share one.
+fn reserve(flag: &str, address: SocketAddr) -> anyhow::Result<TcpSocket> {
+    let reserved = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address).map(|()| socket)
+    };
+    reserved().with_context(|| format!("{flag} {address}"))
 }
 
 async fn listener(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -6,6 +6,10 @@ use std::{
     process::ExitCode,
 };
 
+use anc_healthd::{
+    config::{Format, Level, Log},
+    telemetry,
+};
 use anc_lab::{Lab, Options, faults};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,7 +45,12 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { faults, once, listen, faults_listen } = arguments;
-    anyhow::ensure!(!once, "--once waits for the daemon's side");
+    telemetry::start(Log { level: Level::Info, format: Format::Text });
+    if once {
+        let found = anc_lab::once(&faults).await?;
+        io::stdout().write_all(found.text.as_bytes())?;
+        return Ok(found.code.into());
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut lab = Lab::start(Options { listen, faults_listen, faults }).await?;

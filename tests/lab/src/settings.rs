@@ -5,10 +5,12 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context as _;
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tracing::error;
 
 use crate::{
@@ -57,16 +59,20 @@ impl Settings {
         self.path("anc-healthd.toml")
     }
 
-    /// Writes the configuration again whenever a fault changes it.
-    pub(crate) async fn follow(mut self, switchboard: Switchboard) {
+    /// Writes the configuration again whenever a fault changes it, and tells `written`.
+    pub(crate) async fn follow(mut self, switchboard: Switchboard, written: Arc<Notify>) {
         let mut active = switchboard.watch();
         loop {
             let text = match active.wait_for(|active| self.text(active) != self.written).await {
                 Ok(active) => self.text(&active),
                 Err(_) => return,
             };
-            if let Err(error) = replace(&self.configuration(), &text) {
-                error!(error = format!("{error:#}"), "the configuration is not as it should be");
+            match replace(&self.configuration(), &text) {
+                Ok(()) => written.notify_one(),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    error!(error, "the configuration is not as it should be");
+                }
             }
             self.written = text;
         }
@@ -83,6 +89,8 @@ impl Settings {
         let (public_roots, private_roots) = (self.path(PUBLIC_ROOTS), self.path(PRIVATE_ROOTS));
         let invalid = active.has_setting(Setting::InvalidDomain);
         let domain = if invalid { "corp contoso.test" } else { dns::DOMAIN };
+        let elsewhere = active.has_setting(Setting::RelayOutsideRanges);
+        let turn_range = if elsewhere { "192.0.2.0/24" } else { "127.0.0.0/8" };
         format!(
             r#"# The lab's: it is written again when a fault wants it so.
 [server]
@@ -94,10 +102,19 @@ credential = "none"
 
 [checks]
 interval = "5s"
-interval_failing = "2s"
-timeout = "1500ms"
+interval_failing = "3s"
+timeout = "2s"
+
+# Shorter than this, a phase of looking at a silent endpoint would have less than a second.
+[checks.localization]
+interval = "10s"
+interval_failing = "9s"
+timeout = "8s"
 
 [checks.endpoint_connectivity]
+interval = "10s"
+interval_failing = "9s"
+timeout = "8s"
 catalogue = {catalogue:?}
 public_roots_file = {public_roots:?}
 private_roots_file = {private_roots:?}
@@ -105,7 +122,7 @@ private_roots_file = {private_roots:?}
 [checks.udp_connectivity]
 stun = ["{stun}"]
 turn = ["{turn}"]
-turn_ranges = ["127.0.0.0/8"]
+turn_ranges = ["{turn_range}"]
 
 [[connections]]
 name = "lab"

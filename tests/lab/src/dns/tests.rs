@@ -12,6 +12,8 @@ use super::*;
 
 const LDAP: &str = "_ldap._tcp.dc._msdcs.corp.contoso.test.";
 const HOST: &str = "login.entra.lab.contoso.test.";
+const DIRECTORY: &str = "directory.entra.lab.contoso.test.";
+const NOTIFY: &str = "notify.intune.lab.contoso.test.";
 const LICENSING: &str = "licensing.wvd.lab.contoso.test.";
 
 #[tokio::test]
@@ -72,6 +74,8 @@ async fn each_fault_of_the_domain_shows_on_both_servers_and_leaves_no_trace() {
         ("public_zone", DOMAIN, addresses, "NoError 203.0.113.10"),
         ("public_zone", LDAP, srv, "NXDomain"),
         ("endpoint_name_not_found", HOST, "NoError 127.0.0.1", "NXDomain"),
+        ("endpoint_no_addresses", DIRECTORY, "NoError 127.0.0.1", "NoError"),
+        ("tcp_unreachable", NOTIFY, "NoError 127.0.0.1", "NoError 127.255.255.255"),
         ("private_address", LICENSING, "NoError 127.0.0.1", "NoError 10.9.9.9"),
     ] {
         let kind = if name.starts_with('_') { RecordType::SRV } else { RecordType::A };
@@ -131,7 +135,7 @@ struct Bench {
 impl Bench {
     async fn start() -> Self {
         let switchboard = Switchboard::all_off();
-        let hosts = ["login.entra.lab.contoso.test", "licensing.wvd.lab.contoso.test"];
+        let hosts = [HOST, LICENSING, DIRECTORY, NOTIFY].map(|host| host.trim_end_matches('.'));
         let zone = Arc::new(Zone::new(hosts.map(|host| (host, Ipv4Addr::LOCALHOST.into()))));
         let sockets = [Sockets::bind().await.unwrap(), Sockets::bind().await.unwrap()];
         let addresses = sockets.each_ref().map(Sockets::address);

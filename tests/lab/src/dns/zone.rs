@@ -82,7 +82,9 @@ impl Zone {
         });
         match (self.hosts.get(name), lookup) {
             (Some(_), Some(Lookup::NotFound)) => None,
+            (Some(_), Some(Lookup::NoAddresses)) => Some(Known::Nothing),
             (Some(_), Some(Lookup::Private)) => Some(Known::Addresses(vec![PRIVATE])),
+            (Some(_), Some(Lookup::Unroutable)) => Some(Known::Addresses(vec![UNROUTABLE])),
             (Some(address), None) => Some(Known::Addresses(vec![*address])),
             (None, _) => self.is_above_a_host(name).then_some(Known::Nothing),
         }
@@ -123,6 +125,8 @@ const SECOND: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 5);
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(10, 8, 9, 9);
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 9);
+/// Loopback's broadcast address: the kernel refuses connections to it, and nothing leaves the machine.
+const UNROUTABLE: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
 const LDAP: u16 = 389;
 const KERBEROS: u16 = 88;
 

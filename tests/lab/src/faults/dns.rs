@@ -40,7 +40,10 @@ pub(crate) enum Trouble {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lookup {
     NotFound,
+    NoAddresses,
     Private,
+    /// To an address to which no connection can be made.
+    Unroutable,
 }
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -98,6 +101,7 @@ pub(super) const FAULTS: &[Fault] = &[
     ),
     Fault {
         reason: "public_address",
+        also: &["no_srv_records"],
         ..domain(
             "public_zone",
             FAILED,
@@ -169,6 +173,7 @@ pub(super) const FAULTS: &[Fault] = &[
         status: FAILED,
         reason: "invalid_name",
         error_type: Some("dnsCheckNameWithInvalidCharacter"),
+        also: &[],
         about: "The connection's domain holds a character that no DNS name may have.",
         effect: Effect::Settings(Setting::InvalidDomain),
     },
@@ -205,5 +210,5 @@ const fn fault(
     about: &'static str,
 ) -> Fault {
     let error_type = Some("dnsCheckUnknownError");
-    Fault { name, check: CHECK, status, reason: name, error_type, about, effect }
+    Fault { name, check: CHECK, status, reason: name, error_type, also: &[], about, effect }
 }

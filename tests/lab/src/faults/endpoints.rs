@@ -49,6 +49,15 @@ pub(super) const FAULTS: &[Fault] = &[
         )
     },
     Fault {
+        name: "endpoint_no_addresses",
+        effect: Effect::Name("directory.entra.lab.contoso.test", Lookup::NoAddresses),
+        ..fault(
+            "no_addresses",
+            Category::AzureAD,
+            "An empty private zone hides the records of the directory's endpoint.",
+        )
+    },
+    Fault {
         effect: Effect::Name("licensing.wvd.lab.contoso.test", Lookup::Private),
         ..fault(
             "private_address",
@@ -67,6 +76,14 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         effect: Effect::Endpoint("hub.cloudpc.lab.contoso.test", Behaviour::Full),
         ..fault("tcp_timeout", Category::CloudPC, "A firewall drops connections to the device hub.")
+    },
+    Fault {
+        effect: Effect::Name("notify.intune.lab.contoso.test", Lookup::Unroutable),
+        ..fault(
+            "tcp_unreachable",
+            Category::Intune,
+            "No route leads to where the name of the notification service resolves to.",
+        )
     },
     Fault {
         effect: Effect::Endpoint("telemetry.cloudpc.lab.contoso.test", Behaviour::Silent),
@@ -193,6 +210,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         status: "informational",
+        error_type: None,
         effect: Effect::Settings(Setting::UnverifiableWildcard),
         ..fault(
             "wildcard_not_verifiable",
@@ -216,7 +234,7 @@ pub(super) const FAULTS: &[Fault] = &[
 /// One that fails `endpoint_connectivity`; what it does is still to be said.
 const fn fault(reason: &'static str, category: Category, about: &'static str) -> Fault {
     let (check, status) = ("endpoint_connectivity", "failed");
-    let error_type = Some(category.error_type());
+    let error_type = category.error_type();
     let effect = Effect::Silent(&[]);
-    Fault { name: reason, check, status, reason, error_type, about, effect }
+    Fault { name: reason, check, status, reason, error_type, also: &[], about, effect }
 }

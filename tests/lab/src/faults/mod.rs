@@ -17,6 +17,8 @@ pub(crate) use dns::{Domain, Lookup, Servers, Trouble};
 pub(crate) use endpoints::{Behaviour, Certificate};
 pub(crate) use udp::Responder;
 
+use crate::catalogue::{RELAY, WILDCARD};
+
 /// One thing that can be wrong, and what the daemon must say of it.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Fault {
@@ -27,9 +29,25 @@ pub struct Fault {
     /// Of the finding, with the Graph error type that goes with it.
     pub reason: &'static str,
     pub error_type: Option<&'static str>,
+    /// Other reasons that the check then gives, because one thing that is wrong brings another.
+    pub also: &'static [&'static str],
     pub about: &'static str,
     #[serde(skip)]
     pub(crate) effect: Effect,
+}
+
+impl Fault {
+    /// The host of the catalogue that it strikes: what the finding is about.
+    pub fn endpoint(&self) -> Option<&'static str> {
+        match self.effect {
+            Effect::Name(host, _) | Effect::Endpoint(host, _) => Some(host),
+            Effect::Silent(&[Responder::Relay]) => Some(RELAY.host),
+            Effect::Settings(Setting::UnverifiableWildcard) => Some(WILDCARD.host),
+            Effect::Domain(_) | Effect::Server(..) | Effect::Silent(_) | Effect::Settings(_) => {
+                None
+            }
+        }
+    }
 }
 
 /// What a fault does, and to whom.
@@ -53,6 +71,7 @@ pub(crate) enum Effect {
 pub(crate) enum Setting {
     InvalidDomain,
     UnverifiableWildcard,
+    RelayOutsideRanges,
 }
 
 /// Every fault, by check.
@@ -169,7 +188,7 @@ mod tests {
                 continue;
             };
             let row = catalogue::ENDPOINTS.iter().find(|row| row.host == host).unwrap();
-            assert_eq!(fault.error_type, Some(row.category.error_type()), "{}", fault.name);
+            assert_eq!(fault.error_type, row.category.error_type(), "{}", fault.name);
             if let Effect::Endpoint(_, behaviour) = fault.effect {
                 assert!(fits(behaviour, row.protocol), "{}", fault.name);
             }

@@ -1,6 +1,6 @@
 //! The faults that `udp_connectivity` sees.
 
-use super::{Effect, Fault};
+use super::{Effect, Fault, Setting};
 
 /// Who answers datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub(super) const FAULTS: &[Fault] = &[
         status: "informational",
         reason: "stun_no_reply",
         error_type: Some("udpConnectivityCheckStunUrlNotAllowListed"),
+        also: &[],
         about: "The STUN server does not answer; the TURN relay does.",
         effect: Effect::Silent(&[Responder::Stun]),
     },
@@ -27,6 +28,7 @@ pub(super) const FAULTS: &[Fault] = &[
         status: "warning",
         reason: "turn_no_reply",
         error_type: Some("udpConnectivityCheckTurnUrlNotAllowListed"),
+        also: &[],
         about: "The TURN relay does not answer; the STUN server does.",
         effect: Effect::Silent(&[Responder::Turn]),
     },
@@ -36,8 +38,19 @@ pub(super) const FAULTS: &[Fault] = &[
         status: "warning",
         reason: "udp_blocked",
         error_type: Some("udpConnectivityCheckUrlsNotAllowListed"),
+        also: &["stun_no_reply", "turn_no_reply"],
         about: "Neither the STUN server nor the TURN relay answers.",
         effect: Effect::Silent(&[Responder::Stun, Responder::Turn]),
+    },
+    Fault {
+        name: "turn_outside_ranges",
+        check: CHECK,
+        status: "warning",
+        reason: "turn_outside_ranges",
+        error_type: None,
+        also: &[],
+        about: "The TURN relay's address is outside the ranges that firewall rules are written for.",
+        effect: Effect::Settings(Setting::RelayOutsideRanges),
     },
 ];
 
