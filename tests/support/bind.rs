@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
+use super::namespace::Namespace;
 use super::ports::free_address;
 use super::process::{Program, Server};
 use super::zones;
@@ -23,12 +24,14 @@ pub struct Bind {
 
 /// What is to run. Names outside its zones are refused, unless it forwards.
 #[derive(Debug, Default)]
-pub struct Builder {
+pub struct Builder<'a> {
     zones: Vec<(String, Option<String>)>,
     forwarder: Option<SocketAddr>,
     refusing: bool,
     small_udp: bool,
     tcp: Tcp,
+    address: Option<SocketAddr>,
+    namespace: Option<&'a Namespace>,
 }
 
 /// How the server is over TCP, to which a truncated answer sends its reader.
@@ -61,7 +64,7 @@ impl Bind {
         zones.iter().fold(Self::builder(), |builder, (name, text)| builder.zone(name, text)).start()
     }
 
-    pub fn builder() -> Builder {
+    pub fn builder<'a>() -> Builder<'a> {
         Builder::default()
     }
 
@@ -71,7 +74,7 @@ impl Bind {
     }
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
     pub fn zone(mut self, name: &str, text: &str) -> Self {
         self.zones.push((name.to_owned(), Some(text.to_owned())));
         self
@@ -106,8 +109,20 @@ impl Builder {
         self
     }
 
+    /// At an address of an earlier server, in whose stead it comes.
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// On the loopback of `namespace`.
+    pub fn within(mut self, namespace: &'a Namespace) -> Self {
+        self.namespace = Some(namespace);
+        self
+    }
+
     pub fn start(self) -> Bind {
-        let address = free_address();
+        let address = self.address.unwrap_or_else(free_address);
         let tcp = TcpSide::hold(self.tcp, address);
         let home = TempDir::new().unwrap();
         for (name, text) in &self.zones {
@@ -116,7 +131,7 @@ impl Builder {
             }
         }
         fs::write(home.path().join("named.conf"), self.configuration(address)).unwrap();
-        let mut command = NAMED.command();
+        let mut command = Namespace::command(self.namespace, NAMED);
         command.args(["-g", "-n", "1", "-c", "named.conf"]);
         let server =
             Server::start(NAMED, home, &mut command, |server| server.log().contains(" running\n"));

@@ -24,12 +24,17 @@ pub struct Coturn {
 impl Coturn {
     /// STUN alone: Binding is answered, Allocate is not.
     pub fn stun() -> Self {
-        Self::start("stun-only")
+        Self::stun_at(free_address())
+    }
+
+    pub fn stun_at(address: SocketAddr) -> Self {
+        Self::start(address, "stun-only")
     }
 
     /// STUN, and TURN for the user `probe` with the password `secret`: Allocate without them gets 401.
     pub fn turn() -> Self {
         Self::start(
+            free_address(),
             "lt-cred-mech\nrealm=contoso.test\nuser=probe:secret\n\
              relay-ip=127.0.0.1\nmin-port=61000\nmax-port=61999",
         )
@@ -40,8 +45,7 @@ impl Coturn {
         self.server.log()
     }
 
-    fn start(mode: &str) -> Self {
-        let address = free_address();
+    fn start(address: SocketAddr, mode: &str) -> Self {
         let home = TempDir::new().unwrap();
         fs::write(home.path().join("turn.conf"), configuration(address, mode)).unwrap();
         let mut command = TURNSERVER.command();

@@ -3,7 +3,8 @@
 use std::env;
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,11 +12,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::http::{self, Response};
+use super::namespace::Namespace;
 use super::ports::free_address;
 use super::process::poll;
 
 const COMMAND_LIMIT: Duration = Duration::from_secs(120);
 const READY_WITHIN: Duration = Duration::from_secs(30);
+const CONFIG: &str = "config.toml";
+const MOUNT: &str = "..data";
 
 /// How a process ended, and all it wrote.
 #[derive(Clone, Debug)]
@@ -26,17 +30,37 @@ pub struct Ended {
     pub stderr: String,
 }
 
+/// What a process finds besides its configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// Of the environment.
+    pub variables: &'a [(&'a str, &'a str)],
+    /// Where it looks at the network; none: here.
+    pub namespace: Option<&'a Namespace>,
+}
+
 /// Runs `anc-healthd --config FILE ARGS` to its end, FILE holding `config`.
 #[track_caller]
 pub fn command(config: &str, args: &[&str]) -> Ended {
-    let mut process = Process::spawn(config, &[], args);
+    command_in(config, args, &Surroundings::default())
+}
+
+#[track_caller]
+pub fn command_in(config: &str, args: &[&str], surroundings: &Surroundings<'_>) -> Ended {
+    let mut process = Process::spawn(config, &[], args, surroundings);
     process.wait(COMMAND_LIMIT).unwrap_or_else(|| panic!("{args:?} runs on\n{}", process.stderr()))
 }
 
 /// Runs `check --format json ARGS`: the exit code and the report.
 #[track_caller]
 pub fn check_json(config: &str, args: &[&str]) -> (i32, Value) {
-    let ended = command(config, &[&["check", "--format", "json"], args].concat());
+    check_json_in(config, args, &Surroundings::default())
+}
+
+#[track_caller]
+pub fn check_json_in(config: &str, args: &[&str], surroundings: &Surroundings<'_>) -> (i32, Value) {
+    let args = [&["check", "--format", "json"], args].concat();
+    let ended = command_in(config, &args, surroundings);
     let report = serde_json::from_str(&ended.stdout)
         .unwrap_or_else(|error| panic!("no JSON on standard output: {error}\n{ended:#?}"));
     let code = ended.code.unwrap_or_else(|| panic!("ended by a signal\n{ended:#?}"));
@@ -56,7 +80,8 @@ impl Daemon {
     pub fn start(config: &str) -> Self {
         let address = free_address();
         let listen = format!("[server]\nlisten = \"{address}\"\n");
-        let mut daemon = Self { address, process: Process::spawn(config, &[&listen], &["run"]) };
+        let process = Process::spawn(config, &[&listen], &["run"], &Surroundings::default());
+        let mut daemon = Self { address, process };
         let answering = poll(READY_WITHIN, || {
             if let Some(ended) = daemon.process.wait(Duration::ZERO) {
                 panic!("the daemon ended before it answered\n{ended:#?}");
@@ -97,9 +122,14 @@ impl Daemon {
         )
     }
 
-    /// Replaces the configuration file, which a daemon notices by itself.
+    /// Puts another configuration file in place of the one there is, which a daemon notices by itself.
     pub fn rewrite_config(&self, config: &str) {
         self.process.write_config(config);
+    }
+
+    /// Does the same as Kubernetes does it with a mounted ConfigMap.
+    pub fn swap_config(&self, config: &str) {
+        self.process.mount_config(config);
     }
 
     pub fn sigterm(&self) {
@@ -123,17 +153,29 @@ impl Daemon {
 
 /// The binary with its configuration and its output in a directory.
 #[derive(Debug)]
-struct Process {
+pub struct Process {
     child: Child,
     home: TempDir,
 }
 
 impl Process {
-    fn spawn(config: &str, overrides: &[&str], args: &[&str]) -> Self {
+    /// Runs `anc-healthd --config FILE ARGS`, FILE holding `config` and those after it `overrides`.
+    pub fn spawn(
+        config: &str,
+        overrides: &[&str],
+        args: &[&str],
+        surroundings: &Surroundings<'_>,
+    ) -> Self {
         let home = TempDir::new().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_anc-healthd"));
-        for (number, text) in [config].iter().chain(overrides).enumerate() {
-            let file = config_file(&home, number);
+        let program = Path::new(env!("CARGO_BIN_EXE_anc-healthd"));
+        let mut command = surroundings
+            .namespace
+            .map_or_else(|| Command::new(program), |namespace| namespace.inside(program));
+        symlink(Path::new(MOUNT).join(CONFIG), home.path().join(CONFIG)).unwrap();
+        mount(&home, config);
+        command.arg("--config").arg(home.path().join(CONFIG));
+        for (number, text) in overrides.iter().enumerate() {
+            let file = home.path().join(format!("{number}.toml"));
             fs::write(&file, text).unwrap();
             command.arg("--config").arg(file);
         }
@@ -144,6 +186,7 @@ impl Process {
                 command.env_remove(variable);
             }
         }
+        command.envs(surroundings.variables.iter().copied());
         Self { child: command.spawn().unwrap(), home }
     }
 
@@ -151,15 +194,21 @@ impl Process {
     fn write_config(&self, config: &str) {
         let new = self.home.path().join("new");
         fs::write(&new, config).unwrap();
-        fs::rename(new, config_file(&self.home, 0)).unwrap();
+        fs::rename(new, self.home.path().join(CONFIG)).unwrap();
     }
 
-    fn wait(&mut self, limit: Duration) -> Option<Ended> {
+    fn mount_config(&self, config: &str) {
+        mount(&self.home, config);
+    }
+
+    /// How it ended, or None when it has not within `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<Ended> {
         let status = poll(limit, || self.child.try_wait().unwrap())?;
         Some(Ended { code: status.code(), stdout: self.read("stdout"), stderr: self.stderr() })
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends a signal, such as `-TERM`.
+    pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success(), "kill {signal}\n{}", self.stderr());
     }
@@ -180,8 +229,15 @@ impl Drop for Process {
     }
 }
 
-fn config_file(home: &TempDir, number: usize) -> PathBuf {
-    home.path().join(format!("{number}.toml"))
+/// As a mounted ConfigMap is: the file is a link through the link `..data`, which is what changes.
+fn mount(home: &TempDir, config: &str) {
+    let version = (0..).map(|number| home.path().join(format!("..{number}")));
+    let folder = version.into_iter().find(|folder| !folder.exists()).unwrap();
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join(CONFIG), config).unwrap();
+    let link = home.path().join("..data_tmp");
+    symlink(folder.file_name().unwrap(), &link).unwrap();
+    fs::rename(link, home.path().join(MOUNT)).unwrap();
 }
 
 /// Whether a variable of the caller's environment would change what the daemon does.

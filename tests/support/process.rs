@@ -21,17 +21,21 @@ pub struct Program {
 impl Program {
     /// A command that runs it, with nothing to read.
     pub fn command(self) -> Command {
+        let mut command = Command::new(self.path());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub fn path(self) -> PathBuf {
         let path = env::var_os("PATH").unwrap_or_default();
         let program = env::split_paths(&path)
-            .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+            .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
             .map(|directory| directory.join(self.name))
             .find(|program| program.is_file());
         let Some(program) = program else {
             panic!("there is no {} here: run tests/install (package {})", self.name, self.package)
         };
-        let mut command = Command::new(program);
-        command.stdin(Stdio::null());
-        command
+        program
     }
 }
 
