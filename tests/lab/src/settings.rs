@@ -101,18 +101,18 @@ enable_lifecycle = true
 credential = "none"
 
 [checks]
-interval = "5s"
+interval = "3s"
 interval_failing = "3s"
 timeout = "2s"
 
 # Shorter than this, a phase of looking at a silent endpoint would have less than a second.
 [checks.localization]
-interval = "10s"
+interval = "9s"
 interval_failing = "9s"
 timeout = "8s"
 
 [checks.endpoint_connectivity]
-interval = "10s"
+interval = "9s"
 interval_failing = "9s"
 timeout = "8s"
 catalogue = {catalogue:?}
