@@ -105,7 +105,7 @@ interval = "3s"
 interval_failing = "3s"
 timeout = "2s"
 
-# Shorter than this, a phase of looking at a silent endpoint would have less than a second.
+# Shorter than this, a phase of looking at a silent endpoint would have less than 1.5 s.
 [checks.localization]
 interval = "9s"
 interval_failing = "9s"
