@@ -27,7 +27,7 @@ pub const CONFIGURATION: u8 = 78;
 /// How long `healthcheck` waits for the daemon.
 const HEALTHCHECK_LIMIT: Duration = Duration::from_secs(5);
 
-/// Re-runs every Windows 365 Azure network connection health check from inside the subnet.
+/// Re-runs Windows 365 Azure network connection health checks from inside the subnet.
 #[derive(Debug, Parser)]
 #[command(name = "anc-healthd", version, max_term_width = 100)]
 pub struct Arguments {
@@ -65,7 +65,8 @@ pub enum Command {
     },
     /// What a reason means and what to do: the runbook section
     Explain { reason: String },
-    /// The endpoint catalogue in force, with its date
+    /// The endpoint catalogue in force, with its date; without a configuration, the built-in one
+    /// for all clouds
     Endpoints {
         #[arg(long, value_enum, default_value_t = Listing::Text)]
         format: Listing,

@@ -59,7 +59,9 @@ pub async fn run(
     control: Control,
 ) -> anyhow::Result<()> {
     let Server { listen: at, startup_grace, shutdown_grace, .. } = config.server;
-    let listener = TcpListener::bind(at).await.with_context(|| format!("binding {at}"))?;
+    let listener = TcpListener::bind(at)
+        .await
+        .with_context(|| format!("listening on {at} (server.listen)"))?;
     let at = listener.local_addr().unwrap_or(at);
     let checks = jobs.len();
     let (runner, board) = Runner::start(jobs, Pace::Scheduled, Clock::system());

@@ -7,6 +7,9 @@ use super::{Catalogue, Row};
 impl Catalogue {
     /// A line a row, below its date.
     pub fn to_text(&self) -> String {
+        if self.endpoints.is_empty() {
+            return "no endpoints\n".to_owned();
+        }
         let mut text = format!("{} endpoints, as of {}\n", self.endpoints.len(), self.date);
         for row in &self.endpoints {
             let need = if row.required { "required" } else { "optional" };

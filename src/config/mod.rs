@@ -147,7 +147,10 @@ impl Config {
         }
         match applied {
             Some(config) if problems.is_empty() => Ok(Self { watched, ..config }),
-            _ => Err(ConfigError { problems, watched }),
+            _ => {
+                problems.sort_by(|one, other| one.key.cmp(&other.key));
+                Err(ConfigError { problems, watched })
+            }
         }
     }
 

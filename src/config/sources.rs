@@ -272,7 +272,11 @@ fn message(error: &ConfigError) -> String {
     } else {
         error.to_string()
     };
-    unknown_word(&text).unwrap_or_else(|| text.replace('\n', " "))
+    let text = text
+        .replace('\n', " ")
+        .replace("expected a duration", "expected a duration such as 90s or 5m")
+        .replace("invalid socket address syntax", "no address and port such as 0.0.0.0:9815");
+    unknown_word(&text).unwrap_or(text)
 }
 
 /// The crate's `enum Category does not have variant constructor Nope`, in an operator's words.
@@ -281,9 +285,12 @@ fn unknown_word(text: &str) -> Option<String> {
         text.strip_prefix("enum ")?.split_once(" does not have variant constructor ")?;
     let schema = super::Config::schema();
     let definition = &schema["$defs"][kind];
-    let listed = definition["enum"].as_array().into_iter().flatten();
-    let described = definition["oneOf"].as_array().into_iter().flatten().map(|it| &it["const"]);
-    let known: Vec<&str> = listed.chain(described).filter_map(|word| word.as_str()).collect();
+    // Words with a description of their own stand apart from those without.
+    let groups = definition["oneOf"].as_array().into_iter().flatten().chain([definition]);
+    let known: Vec<&str> = groups
+        .flat_map(|group| group["enum"].as_array().into_iter().flatten().chain([&group["const"]]))
+        .filter_map(|word| word.as_str())
+        .collect();
     let word = word.split_whitespace().next().unwrap_or(word);
     Some(format!("\"{word}\" is none of {}", known.join(", ")))
 }

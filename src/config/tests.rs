@@ -250,6 +250,14 @@ fn an_unknown_word_is_told_with_the_known_ones() {
         "[azure]\ncloud = \"custom\"\n[[connections]]\nname = \"a\"\njoin_type = \"hybird\"\n";
     let told = loaded(text).unwrap_err().to_string();
     assert!(told.contains("\"hybird\" is none of hybrid, entra"), "{told}");
+    let text = format!(
+        "{SMALLEST}[checks.endpoint_connectivity]\nextra = [{{ host = \"a.b\", port = 443, \
+         protocol = \"tls\", category = \"Foo\" }}]\n"
+    );
+    let words = loaded(&text).unwrap_err().to_string();
+    for word in ["CloudPC", "WVD", "Intune", "AzureAD", "AzurePlatform", "Locale"] {
+        assert!(words.contains(word), "{words}");
+    }
     assert!(told.contains("azure.cloud: \"custom\" is not in this version yet"), "{told}");
 }
 

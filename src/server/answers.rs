@@ -1,7 +1,6 @@
 //! What `GET` answers.
 
 use axum::{
-    Json,
     extract::{Query, State},
     http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -50,7 +49,9 @@ pub(super) async fn health(State(shared): State<Shared>, Query(pairs): Pairs) ->
     if verbose {
         (status, health.verbose()).into_response()
     } else {
-        (status, Json(health)).into_response()
+        // A person at a terminal wants the prompt on a line of its own.
+        let json = serde_json::to_string(&health).unwrap_or_default() + "\n";
+        (status, [(header::CONTENT_TYPE, JSON)], json).into_response()
     }
 }
 

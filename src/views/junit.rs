@@ -1,6 +1,9 @@
 //! JUnit XML, for pipelines: a suite a connection, a case a check.
 
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+};
 
 use super::{CheckView, ConnectionView, Document, FindingView};
 use crate::engine::Status;
@@ -41,7 +44,11 @@ fn write_suite(connection: &ConnectionView, document: &Document, to: &mut String
 
 fn write_outcome(check: &CheckView, to: &mut String) -> fmt::Result {
     let status = check.status.as_str();
-    let reasons: Vec<&str> = check.findings.iter().map(|finding| finding.reason.as_str()).collect();
+    let mut reasons: Vec<&str> =
+        check.findings.iter().map(|finding| finding.reason.as_str()).collect();
+    // The worst come first, and so they stay.
+    let mut told = BTreeSet::new();
+    reasons.retain(|reason| told.insert(*reason));
     let reasons = reasons.join(", ");
     match check.status {
         Status::Failed => element("failure", status, &reasons, &check.findings, to),
