@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
     app,
-    catalogue::{self, CHECKS, Catalogue, CheckEntry, LATER, REASONS, Row},
+    catalogue::{self, CHECKS, Catalogue, CheckEntry, LATER, REASONS},
     config::{Config, ConfigError, Sources},
     engine::{Board, Job, Status},
     metrics::Metrics,
@@ -178,11 +178,8 @@ impl Arguments {
     async fn healthcheck(&self, url: Option<&str>) -> Outcome {
         let url = match url {
             Some(url) => url.to_owned(),
-            None if !self.sources().exist() => "http://127.0.0.1:9815/livez".to_owned(),
-            None => match Config::load(&self.sources()) {
-                Ok(config) => format!("http://{}/livez", reached_at(config.server.listen)),
-                Err(error) => return error.into(),
-            },
+            // A broken file must not end a daemon that rightly goes on with the old one.
+            None => format!("http://{}/livez", reached_at(self.sources().listen())),
         };
         let Some((authority, path)) = parts(&url) else {
             let wrong = format!("--url: \"{url}\" is no URL such as http://127.0.0.1:9815/livez");
@@ -357,15 +354,13 @@ fn explained(word: &str) -> Outcome {
 fn in_force(config: &Config) -> Catalogue {
     let endpoints = &config.endpoints;
     let mut catalogue = endpoints.catalogue.clone();
+    let excluded = |host: &str| catalogue::is_excluded(&endpoints.exclude, host);
+    catalogue.endpoints.retain(|row| !excluded(&row.host));
+    for row in &mut catalogue.endpoints {
+        row.probe_hosts.retain(|host| !excluded(host));
+    }
     catalogue.endpoints.extend(endpoints.extra.iter().cloned());
     catalogue.endpoints.retain(|row| row.clouds.contains(&config.cloud));
-    for row in &mut catalogue.endpoints {
-        row.probe_hosts.retain(|host| !catalogue::is_excluded(&endpoints.exclude, host));
-    }
-    let extra = |row: &Row| endpoints.extra.contains(row);
-    catalogue
-        .endpoints
-        .retain(|row| extra(row) || !catalogue::is_excluded(&endpoints.exclude, &row.host));
     catalogue
 }
 

@@ -280,13 +280,21 @@ impl Asked {
         LOCATORS.into_iter().chain(BESIDE).filter(|prefix| self.lacks(prefix))
     }
 
-    /// Whether the server says that it does not have the record.
+    /// Whether the server says that it does not have the record, or that there is no such service:
+    /// the root as its only target (RFC 2782).
     fn lacks(&self, prefix: &str) -> bool {
-        matches!(self.outcome(&record(prefix)), Some(Outcome::NoSuchName | Outcome::NoData))
+        let Some(answer) = self.answers.get(&record(prefix)) else { return false };
+        let denied = services_in(answer).all(|service| service.target.is_empty());
+        let found = matches!(answer.outcome, Outcome::Found(_));
+        matches!(answer.outcome, Outcome::NoSuchName | Outcome::NoData) || found && denied
     }
 
+    /// That this machine could not ask for one says nothing about it.
     fn resolves_no_target(&self) -> bool {
-        !self.targets.is_empty() && self.unresolved_targets().count() == self.targets.len()
+        let unresolved = |lookup: &Lookup| {
+            lookup.addresses.is_empty() && !matches!(lookup.outcome, Outcome::NotAsked(_))
+        };
+        !self.targets.is_empty() && self.targets.values().all(unresolved)
     }
 
     fn unresolved_targets(&self) -> impl Iterator<Item = (&String, &Lookup)> {
@@ -468,6 +476,29 @@ mod tests {
         stale.targets.clear();
         let stale = stale.target("dc1", Outcome::NotAsked("no socket".into()));
         judged(vec![stale], Status::Unknown, [reason::COULD_NOT_LOOK]);
+    }
+
+    #[test]
+    fn one_target_is_gone_and_the_other_could_not_be_asked_for() {
+        let mut stale = good(4);
+        stale.targets.clear();
+        let stale = stale.target("dc1", Outcome::NoSuchName);
+        let stale = stale.target("dc2", Outcome::NotAsked("no socket".into()));
+        let both = [reason::SRV_TARGET_UNRESOLVED, reason::COULD_NOT_LOOK];
+        let verdict = judged(vec![stale], Status::Unknown, both);
+        assert_eq!(verdict.findings()[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_service_that_is_denied_locates_nobody() {
+        let denied = || {
+            let target = String::new();
+            let service = Service { priority: 0, weight: 0, port: 0, target };
+            Outcome::Found(Records::Services(vec![service]))
+        };
+        let mut asked = every(4, &denied()).with("A", addresses("10.8.0.4"));
+        asked.answers.insert("AAAA".into(), answer(Outcome::NoData));
+        judged(vec![asked], Status::Failed, [reason::NO_SRV_RECORDS]);
     }
 
     #[test]

@@ -138,10 +138,11 @@ impl Config {
         let applied = shaped.as_ref().and_then(|shaped| {
             rules::apply(&shaped.raw, sources.folder(), &mut broken, &mut watched)
         });
+        let without_shape = problems.len();
         for Problem { key, wrong } in broken {
             let key = shaped.as_ref().map_or(key.clone(), |shaped| shaped.as_written(&key));
             // What has no shape is not also missing.
-            if !problems.iter().any(|known: &Problem| known.key == key) {
+            if !problems[..without_shape].iter().any(|known: &Problem| known.key == key) {
                 problems.push(Problem { key, wrong });
             }
         }

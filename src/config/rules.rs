@@ -85,8 +85,8 @@ impl Rules<'_> {
                 timeout: timeout.or(general[2]).unwrap_or(times.timeout),
             };
             let own_timeout = particular[2].is_some();
-            let key = key_of_times(check.slug, particular, general);
-            let schedule = self.schedule(&key, times)?;
+            let key = |index| key_of_time(check.slug, particular, general, index);
+            let schedule = self.schedule(key, times)?;
             Some((check.slug, Scheduled { enabled, schedule, own_timeout }))
         });
         // All of them are looked at before one that is wrong ends the matter.
@@ -94,24 +94,27 @@ impl Rules<'_> {
         all.into_iter().collect()
     }
 
-    fn schedule(&mut self, key: &str, times: Times) -> Option<Schedule> {
+    /// `key` names the key that one of the three durations was set by.
+    fn schedule(&mut self, key: impl Fn(usize) -> String, times: Times) -> Option<Schedule> {
         let Times { interval, interval_failing, timeout } = times;
-        let wrong = match Schedule::new(interval, interval_failing, timeout) {
-            _ if timeout < SHORTEST => {
-                format!("timeout {} must be at least {}", humantime(timeout), humantime(SHORTEST))
-            }
-            _ if interval > LONGEST => {
-                format!("interval {} must be at most {}", humantime(interval), humantime(LONGEST))
-            }
-            Ok(schedule) => return Some(schedule),
-            Err(InvalidSchedule::ZeroTimeout) => "timeout must be longer than nothing".to_owned(),
-            Err(InvalidSchedule::TimeoutNotBelow(shorter)) => format!(
-                "timeout {} must be below interval and interval_failing, of which the shorter is \
-                 {}",
-                humantime(timeout),
-                humantime(shorter)
+        let (index, wrong) = match Schedule::new(interval, interval_failing, timeout) {
+            _ if timeout < SHORTEST => (
+                TIMEOUT,
+                format!("{} must be at least {}", humantime(timeout), humantime(SHORTEST)),
             ),
+            _ if interval > LONGEST => (
+                INTERVAL,
+                format!("{} must be at most {}", humantime(interval), humantime(LONGEST)),
+            ),
+            Ok(schedule) => return Some(schedule),
+            Err(InvalidSchedule::ZeroTimeout) => (TIMEOUT, "must be longer than nothing".into()),
+            Err(InvalidSchedule::TimeoutNotBelow(shorter)) => {
+                let index = if interval < interval_failing { INTERVAL } else { INTERVAL_FAILING };
+                let [timeout, shorter] = [timeout, shorter].map(humantime);
+                (index, format!("{shorter} must be above timeout, which is {timeout}"))
+            }
         };
+        let key = key(index);
         // The same mistake of [checks] would be told of every check.
         let known = self.problems.iter().any(|problem| problem.key == key);
         if !known {
@@ -266,19 +269,29 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Whoever looks less often does not look.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The key that the operator would change: the most particular one that is set.
-fn key_of_times(
+const INTERVAL: usize = 0;
+const INTERVAL_FAILING: usize = 1;
+const TIMEOUT: usize = 2;
+
+/// The key that the operator would change for one of the three durations: the check's own where it
+/// is set there, else that of all checks. Where neither is set, the fault lies with another of the
+/// three, which is.
+fn key_of_time(
     check: &str,
     particular: [Option<Duration>; 3],
     general: [Option<Duration>; 3],
+    index: usize,
 ) -> String {
     const NAMES: [&str; 3] = ["interval", "interval_failing", "timeout"];
-    let last_set = |of: [Option<Duration>; 3]| of.iter().rposition(Option::is_some);
-    match (last_set(particular), last_set(general)) {
-        (Some(index), _) => format!("checks.{check}.{}", NAMES[index]),
-        (None, Some(index)) => format!("checks.{}", NAMES[index]),
-        (None, None) => format!("checks.{check}.timeout"),
+    for index in [index, TIMEOUT, INTERVAL_FAILING, INTERVAL] {
+        if particular[index].is_some() {
+            return format!("checks.{check}.{}", NAMES[index]);
+        }
+        if general[index].is_some() {
+            return format!("checks.{}", NAMES[index]);
+        }
     }
+    format!("checks.{check}.{}", NAMES[index])
 }
 
 /// Whether the check's table enables it, and its interval, interval_failing and timeout.

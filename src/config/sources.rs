@@ -6,6 +6,7 @@ use std::{
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, ErrorKind},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -54,6 +55,12 @@ impl Sources {
     /// is not.
     pub fn exist(&self) -> bool {
         self.files != [Path::new(DEFAULT_FILE)] || Path::new(DEFAULT_FILE).exists()
+    }
+
+    /// Where the daemon listens as far as can be told, whatever else is wrong with the files.
+    pub fn listen(&self) -> SocketAddr {
+        let (shaped, _) = self.read(&mut Watched::default());
+        shaped.map_or_else(Raw::default, |shaped| shaped.raw).server.listen
     }
 
     /// What paths in the configuration are relative to: the folder of the first file.

@@ -262,6 +262,15 @@ fn an_unknown_word_is_told_with_the_known_ones() {
 }
 
 #[test]
+fn several_mistakes_of_one_row_are_all_told() {
+    let text = format!(
+        "{SMALLEST}[checks.endpoint_connectivity]\nextra = [{{ host = \"c d\", port = 0, \
+         protocol = \"tls\", category = \"WVD\" }}]\n"
+    );
+    assert_eq!(problem_keys(&text).len(), 2);
+}
+
+#[test]
 fn a_host_that_is_none_is_refused() {
     let text = format!("[checks.udp_connectivity]\nstun = [\"a..b:3478\"]\n{SMALLEST}");
     assert_eq!(problem_keys(&text), ["checks.udp_connectivity.stun[0]"]);

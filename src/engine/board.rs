@@ -209,11 +209,15 @@ impl Key {
 }
 
 impl Standings {
-    /// Whether nothing that this check depends on is still to run for the first time.
+    /// Whether nothing that this check depends on is still to run for the first time, or for the
+    /// first time since it changed.
     pub(super) fn dependencies_have_run(&self, key: &Key) -> bool {
         let Some(standing) = self.checks.get(key) else { return true };
         let on = standing.depends_on.iter().filter_map(|on| self.checks.get(&key.beside(on)));
-        on.into_iter().all(|on| on.status() != Status::Pending)
+        on.into_iter().all(|on| {
+            let waits = on.outdated && on.runs_here() && on.blocked_by.is_none();
+            on.status() != Status::Pending && !waits
+        })
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Standing {
     conclusive: Instant,
     pub(super) generation: u64,
     pub(super) nudge: Arc<Notify>,
+    /// Made of something else since the latest report: who depends on this waits for its next run.
+    pub(super) outdated: bool,
     /// Nudged because what blocked it is well again, and not run since.
     pub(super) woken: bool,
 }
@@ -130,6 +132,7 @@ impl Standing {
             generation,
             nudge: Arc::default(),
             woken: false,
+            outdated: false,
         }
     }
 
@@ -145,8 +148,12 @@ impl Standing {
             again.next_run = None;
             again.conclusive = fresh.conclusive;
         }
+        if !self.is_stale() {
+            // Another interval allows another age.
+            again.conclusive = fresh.conclusive;
+        }
         let Self { connection, mode, depends_on, .. } = fresh;
-        Self { connection, mode, depends_on, generation, ..again }
+        Self { connection, mode, depends_on, generation, outdated: true, ..again }
     }
 
     /// Takes a report in. `root` is the check that blocks this one by now: the run then only
@@ -175,6 +182,7 @@ impl Standing {
         self.latest = Some(Arc::new(report));
         self.blocked_by = root;
         self.woken = false;
+        self.outdated = false;
         let after = self.look();
         (after != before).then(|| self.record(before.0, now))
     }

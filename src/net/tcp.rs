@@ -42,14 +42,27 @@ pub async fn connect(
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is kept in its own words")]
 fn fault(error: &io::Error) -> TcpFault {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => TcpFault::Refused,
+        // A middlebox may take the connection in and reset it at once.
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => TcpFault::Refused,
         io::ErrorKind::TimedOut => TcpFault::Timeout,
         io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::NetworkDown => TcpFault::Unreachable(error.kind().to_string()),
-        _ => TcpFault::Other(error.to_string()),
+        _ => match error.raw_os_error() {
+            Some(code) if OF_THE_NETWORK.contains(&code) => {
+                TcpFault::Unreachable(error.to_string())
+            }
+            _ => TcpFault::Other(error.to_string()),
+        },
     }
 }
+
+/// Linux' numbers of what ICMP makes of a connection, and which have no name in the standard
+/// library: forbidden (EACCES, over IPv6), not on the network, and host down or unknown.
+const OF_THE_NETWORK: [i32; 3] = [13, 64, 112];
 
 #[cfg(test)]
 mod tests {
@@ -83,11 +96,16 @@ mod tests {
     #[test]
     fn errors_of_the_system_keep_their_meaning() {
         let of = |code| fault(&io::Error::from_raw_os_error(code));
-        let (no_net, timed_out, refused, no_host, denied) = (101, 110, 111, 113, 13);
-        assert!(matches!(of(no_net), TcpFault::Unreachable(_)));
-        assert!(matches!(of(no_host), TcpFault::Unreachable(_)));
+        let (no_net, no_host, forbidden, host_down) = (101, 113, 13, 112);
+        for code in [no_net, no_host, forbidden, host_down] {
+            assert!(matches!(of(code), TcpFault::Unreachable(_)), "{code}");
+        }
+        let (timed_out, refused, reset) = (110, 111, 104);
         assert_eq!(of(timed_out), TcpFault::Timeout);
-        assert_eq!(of(refused), TcpFault::Refused);
-        assert!(matches!(of(denied), TcpFault::Other(_)));
+        assert_eq!([of(refused), of(reset)], [TcpFault::Refused, TcpFault::Refused]);
+        let (no_descriptor, no_address, not_permitted) = (24, 99, 1);
+        for code in [no_descriptor, no_address, not_permitted] {
+            assert!(matches!(of(code), TcpFault::Other(_)), "{code}: of this machine");
+        }
     }
 }

@@ -190,10 +190,12 @@ impl TlsFault {
 /// As RFC 8446, section 6, writes it: `InternalError` is `internal_error`.
 fn alert_in_words(name: &str) -> String {
     let mut words = String::new();
+    let mut in_capitals = true;
     for sign in name.chars() {
-        if sign.is_ascii_uppercase() && !words.is_empty() {
+        if sign.is_ascii_uppercase() && !in_capitals {
             words.push('_');
         }
+        in_capitals = sign.is_ascii_uppercase();
         words.push(sign.to_ascii_lowercase());
     }
     words.replace("unrecognised", "unrecognized")
