@@ -144,10 +144,11 @@ fn of_servers(asked: &[Asked]) -> Vec<Finding> {
 }
 
 /// What the servers that work say of the domain. Something wrong with all of them is a failure,
-/// with some a warning.
+/// with some a warning; and a server that this machine could not ask may know better.
 fn of_answers(domain: &str, asked: &[Asked]) -> Vec<Finding> {
     let working: Vec<&Asked> = asked.iter().filter(|each| each.works()).collect();
-    let all = |test: fn(&Asked) -> bool| working.iter().all(|each| test(each));
+    let unasked = asked.iter().any(Asked::could_not_be_asked);
+    let all = |test: fn(&Asked) -> bool| !unasked && working.iter().all(|each| test(each));
     let mut findings = Vec::new();
     for each in &working {
         let server = name_of(each.server);
@@ -467,6 +468,15 @@ mod tests {
         let dead = every(5, &Outcome::Timeout);
         let both = [reason::COULD_NOT_LOOK, reason::DNS_TIMEOUT];
         let verdict = judged(vec![unasked, dead], Status::Unknown, both);
+        assert_eq!(verdict.findings()[1].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_server_that_could_not_be_asked_may_know_the_name() {
+        let missing = every(4, &Outcome::NoSuchName);
+        let unasked = every(5, &Outcome::NotAsked("no socket".into()));
+        let both = [reason::COULD_NOT_LOOK, reason::NAME_NOT_FOUND];
+        let verdict = judged(vec![missing, unasked], Status::Unknown, both);
         assert_eq!(verdict.findings()[1].severity, Severity::Warning);
     }
 

@@ -20,13 +20,14 @@ pub enum UdpFault {
     /// ICMP port unreachable: the host is there, and nobody listens.
     #[error("port closed")]
     Refused,
-    /// No way there: another ICMP error, no route, or a packet filter on this machine.
+    /// No way there: another ICMP error, or no route.
     #[error("unreachable: {0}")]
     Unreachable(String),
     /// Something came back, and it was no answer to the question.
     #[error("not an answer: {0}")]
     Malformed(String),
-    /// This machine could not even ask: no socket was to be had.
+    /// This machine could not even ask: no socket was to be had, or its own packet filter forbids
+    /// sending.
     #[error("could not ask: {0}")]
     Local(String),
 }
@@ -95,10 +96,16 @@ async fn connected(address: SocketAddr) -> Result<UdpSocket, UdpFault> {
 fn fault(error: &io::Error) -> UdpFault {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         UdpFault::Refused
+    } else if error.raw_os_error() == Some(NOT_PERMITTED) {
+        UdpFault::Local(error.to_string())
     } else {
         UdpFault::Unreachable(error.kind().to_string())
     }
 }
+
+/// Linux' EPERM: this machine's own packet filter keeps us from sending. It says nothing about the
+/// peer, and the standard library has no name for it.
+const NOT_PERMITTED: i32 = 1;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const TRANSMISSIONS: u32 = 7;
@@ -111,6 +118,16 @@ mod tests {
     use crate::net::peers;
 
     const LIMIT: Duration = Duration::from_millis(200);
+
+    #[test]
+    fn what_this_machine_forbids_is_not_the_peers_doing() {
+        let of = |code| fault(&io::Error::from_raw_os_error(code));
+        let (not_permitted, no_net, no_host, refused) = (1, 101, 113, 111);
+        assert!(matches!(of(not_permitted), UdpFault::Local(_)));
+        assert!(matches!(of(no_net), UdpFault::Unreachable(_)));
+        assert!(matches!(of(no_host), UdpFault::Unreachable(_)));
+        assert_eq!(of(refused), UdpFault::Refused);
+    }
 
     #[tokio::test]
     async fn a_closed_port_is_refused_at_once() {
