@@ -10,7 +10,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    app,
+    app::{self, Loaded},
     catalogue::{self, CHECKS, Catalogue, CheckEntry, LATER, REASONS},
     config::{Config, ConfigError, Sources},
     engine::{Board, Job, Status},
@@ -77,6 +77,10 @@ pub enum Command {
         #[arg(long)]
         url: Option<String>,
     },
+    /// One end of a tunnel to a domain controller; the daemon starts it, and holds the other
+    #[cfg(feature = "kerberos")]
+    #[command(hide = true)]
+    KerberosTunnel,
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,7 +132,7 @@ impl Arguments {
             Command::Config(ConfigCommand::Check) => {
                 // The jobs are made as well: only then is everything known to fit together.
                 app::load(&self.sources())
-                    .map_or_else(Into::into, |(config, _)| Outcome::said(config.effective()))
+                    .map_or_else(Into::into, |loaded| Outcome::said(loaded.config.effective()))
             }
             Command::Checks { slug: None } => {
                 Outcome::said(CHECKS.iter().map(described).collect::<Vec<_>>().join("\n"))
@@ -140,11 +144,13 @@ impl Arguments {
             Command::Explain { reason } => explained(reason),
             Command::Endpoints { format } => self.endpoints(*format),
             Command::Healthcheck { url } => self.healthcheck(url.as_deref()).await,
+            #[cfg(feature = "kerberos")]
+            Command::KerberosTunnel => kerberos_tunnel().await,
         }
     }
 
     async fn check(&self, connections: &[String], checks: &[String], format: Format) -> Outcome {
-        let (config, jobs) = match app::load(&self.sources()) {
+        let Loaded { config, jobs, .. } = match app::load(&self.sources()) {
             Ok(loaded) => loaded,
             Err(error) => return error.into(),
         };
@@ -220,6 +226,13 @@ pub fn parse() -> Result<Arguments, ExitCode> {
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
     })
+}
+
+/// Standard output is its connection to the domain controller: nothing may be printed.
+#[cfg(feature = "kerberos")]
+async fn kerberos_tunnel() -> Outcome {
+    let served = crate::directory::kerberos::serve().await;
+    Outcome { code: u8::from(served.is_err()), out: String::new(), err: String::new() }
 }
 
 /// The jobs of the named connections and checks, and those that the checks depend on. Everything

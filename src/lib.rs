@@ -9,7 +9,7 @@
 //! - [`engine`]: the machine. It runs checks and keeps how things stand.
 //! - [`catalogue`]: what Windows 365 demands, as data.
 //! - [`checks`]: what is demanded of the environment, one file a check.
-//! - [`net`]: an eye. It says what it saw, never whether that is good.
+//! - [`net`] and [`directory`]: eyes. They say what they saw, never whether that is good.
 //! - [`metrics`], [`views`], [`server`]: views of the engine's [`Board`](engine::Board), and who
 //!   serves them.
 //! - [`cli`]: the command line. [`app`]: where all of them meet.
@@ -35,6 +35,7 @@ pub mod engine;
 pub mod catalogue;
 pub mod checks;
 
+pub mod directory;
 pub mod net;
 
 pub mod metrics;

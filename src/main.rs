@@ -6,10 +6,9 @@ use std::{
 };
 
 use anc_healthd::{
-    app::{self, Control},
+    app::{self, Control, Loaded},
     cli::{self, Arguments, Command},
-    config::{Config, Sources},
-    engine::Job,
+    config::Sources,
     telemetry,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,7 +47,7 @@ async fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(cli::CONFIGURATION);
         }
     };
-    telemetry::start(loaded.0.log);
+    telemetry::start(loaded.config.log);
     match serve(sources, loaded).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -58,7 +57,7 @@ async fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-async fn serve(sources: Sources, loaded: (Config, Vec<Job>)) -> anyhow::Result<()> {
+async fn serve(sources: Sources, loaded: Loaded) -> anyhow::Result<()> {
     let control = Control::default();
     let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;

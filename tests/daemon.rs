@@ -27,6 +27,7 @@ const NOTICED: Duration = Duration::from_secs(10);
 /// A connection whose checks first run 13 s after the start at the earliest, by the hash of its name.
 const QUIET: &str = "quiet";
 
+/// Those that look at the network alone, and so run without more than `slow` says.
 const CHECKS: [&str; 4] =
     ["dns_ad_domain", "endpoint_connectivity", "localization", "udp_connectivity"];
 
@@ -176,7 +177,7 @@ fn it_is_neither_healthy_nor_ready_before_the_first_round() {
     let verbose = daemon.get("/healthz?verbose").text();
     assert!(verbose.contains("[-]quiet/dns_ad_domain pending"), "{verbose}");
     let ready = daemon.get("/readyz");
-    assert_eq!((ready.status, &*ready.text()), (503, "checks that have not run yet: 4\n"));
+    assert_eq!((ready.status, &*ready.text()), (503, "checks that have not run yet: 5\n"));
     assert_eq!(daemon.get("/livez").status, 200);
 }
 
@@ -202,7 +203,8 @@ fn the_status_has_the_shape_that_is_promised() {
         (&json!("prod-weu"), &json!("hybrid"))
     );
     let checks = connection["checks"].as_array().unwrap();
-    assert!(checks.iter().map(|check| &check["check"]).eq(CHECKS));
+    let slugs = anc_healthd::catalogue::CHECKS.iter().map(|check| check.slug);
+    assert!(checks.iter().map(|check| &check["check"]).eq(slugs));
     let check = &checks[0];
     let printed = ["check", "title", "status", "blocked_by", "started_at", "duration_seconds"];
     has_keys(check, &printed);
@@ -290,7 +292,7 @@ fn a_hangup_reloads() {
     let daemon = Daemon::start(&quick(&connection("prod-weu", bind.address, zones::DOMAIN)));
     daemon.wait_for("/healthz", SOON, |answer| answer.status == 200);
     daemon.sighup();
-    let reloaded = poll(SOON, || daemon.stderr().contains("kept=4").then_some(()));
+    let reloaded = poll(SOON, || daemon.stderr().contains("kept=7").then_some(()));
     assert!(reloaded.is_some(), "nothing has changed, and it says so\n{}", daemon.stderr());
 
     daemon.rewrite_config(&quick(&connection("prod-weu", bind.address, "other.test")));
@@ -356,7 +358,7 @@ fn a_reload_leaves_what_has_not_changed_alone() {
     let after = of("same", zones::DOMAIN) + &of("other", "other.test") + &of("new", zones::DOMAIN);
     daemon.rewrite_config(&quick(&after));
     let reloaded = daemon.post("/-/reload").text();
-    assert_eq!(reloaded, "reloaded: 7 checks kept, 1 restarted, 4 added, 4 removed\n");
+    assert_eq!(reloaded, "reloaded: 13 checks kept, 1 restarted, 7 added, 7 removed\n");
     let page = page(&daemon);
     let pending = |name| {
         let labels = [("connection", name), ("check", "dns_ad_domain"), ("status", "pending")];
@@ -391,7 +393,7 @@ fn an_enabled_life_cycle_reloads_and_runs() {
     let daemon = Daemon::start(&config);
     let answer = daemon.post("/-/reload");
     assert_eq!(answer.status, 200);
-    assert!(answer.text().contains("4 checks kept"), "{}", answer.text());
+    assert!(answer.text().contains("7 checks kept"), "{}", answer.text());
 
     let answer = daemon.post("/-/run?check=dns_ad_domain");
     assert_eq!((answer.status, &*answer.text()), (200, "1 check runs now\n"));
@@ -423,6 +425,12 @@ fn every_mistake_of_a_configuration_is_told_at_once() {
         name = "prod weu"
         join_type = "hybrid"
         dns_servers = ["10.8.0.4", "dc1"]
+        [[connections]]
+        name = "prod-neu"
+        join_type = "hybrid"
+        active_directory.domain = "corp.contoso.com"
+        active_directory.username = "svc-join"
+        active_directory.bind_retry_after = "5m"
     "#;
     for args in [&["config", "check"][..], &["check"], &["run"], &["endpoints"]] {
         let ended = command(config, args);
@@ -437,9 +445,28 @@ fn every_mistake_of_a_configuration_is_told_at_once() {
             "connections[0].name: \"prod weu\"",
             "connections[0].dns_servers[1]: \"dc1\"",
             "connections[0].active_directory.domain:",
-            "9 problems",
+            "connections[1].active_directory.password_file: is needed beside username",
+            "connections[1].active_directory.bind_retry_after: 5m must be at least 1h",
+            "11 problems",
         ] {
             assert!(ended.stderr.contains(key), "{args:?}: {key} in\n{}", ended.stderr);
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(feature = "kerberos", ignore = "this build has Kerberos")]
+fn a_build_without_kerberos_refuses_it_and_names_the_remedy() {
+    let config = slow() + "active_directory.transport = \"kerberos\"\n";
+    for args in [&["config", "check"][..], &["check"], &["run"]] {
+        let ended = command(&config, args);
+        assert_eq!((ended.code, &*ended.stdout), (Some(78), ""), "{args:?}: {ended:#?}");
+        for words in [
+            "connections[0].active_directory.transport: this build has no Kerberos",
+            "build with --features kerberos, or use \"ldaps\" or \"starttls\"",
+            "1 problem",
+        ] {
+            assert!(ended.stderr.contains(words), "{words} in\n{}", ended.stderr);
         }
     }
 }
@@ -453,6 +480,32 @@ fn a_sound_configuration_is_printed_as_it_holds() {
     }
     let again = command(&ended.stdout, &["config", "check"]);
     assert_eq!((again.code, again.stdout), (Some(0), ended.stdout));
+}
+
+#[test]
+fn a_password_is_never_printed_and_its_file_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("join");
+    std::fs::write(&file, "canary\n").unwrap();
+    let stated = format!("state_dir = {:?}\n", folder.path());
+    let account = format!(
+        "active_directory.username = \"svc-join@corp.contoso.test\"\n\
+         active_directory.password_file = {file:?}\n"
+    );
+    let config = format!("[server]\n{stated}{}{account}", slow());
+
+    let ended = command(&config, &["config", "check"]);
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:#?}");
+    for line in [&*stated, &format!("password_file = {file:?}"), "key_age = \"180d\""] {
+        assert!(ended.stdout.contains(line), "{line} in\n{}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains("canary"), "{}", ended.stdout);
+
+    let broken = format!("{config}active_directory.servers = [\"10.8.0.4\"]\n");
+    let ended = command(&broken, &["config", "check"]);
+    assert_eq!((ended.code, &*ended.stdout), (Some(78), ""), "{ended:#?}");
+    assert!(ended.stderr.contains("active_directory.servers[0]: \"10.8.0.4\""), "{ended:#?}");
+    assert!(!ended.stderr.contains("canary"), "{}", ended.stderr);
 }
 
 #[test]
@@ -474,9 +527,9 @@ fn a_bad_command_line_is_told_in_full() {
     ] {
         assert!(!misused(args).is_empty(), "{args:?}");
     }
-    let said = misused(&["check", "--check", "ad_domain_join"]);
-    let later =
-        "\"ad_domain_join\" is not in this version yet; it comes with the Active Directory checks";
+    let said = misused(&["check", "--check", "entra_device_sync"]);
+    let later = "\"entra_device_sync\" is not in this version yet; it comes with the Azure and \
+                 Microsoft Graph checks";
     assert!(said.contains(later), "{said}");
     let said = misused(&["check", "--check", "dns", "--connection", "prod", "--check", "udp"]);
     for wrong in ["no check \"dns\"", "no check \"udp\"", "no \"prod\"", "quiet", "dns_ad_domain"] {
@@ -585,6 +638,7 @@ fn slow_settings() -> String {
 fn quick(connections: &str) -> String {
     "[server]\nenable_lifecycle = true\n\
      [checks]\ninterval = \"2s\"\ninterval_failing = \"2s\"\ntimeout = \"1900ms\"\n\
+     [checks.domain_controllers]\nenabled = false\n\
      [checks.endpoint_connectivity]\ncatalogue = \"none\"\n\
      [checks.udp_connectivity]\nstun = []\nturn = []\n"
         .to_owned()

@@ -5,14 +5,18 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher as _},
     os::unix::fs::MetadataExt as _,
     sync::Arc,
+    time::Duration,
 };
 
+use super::domain::{Domain, NO_ACCOUNT, timeout_problem};
 use crate::{
-    catalogue::{CHECKS, Category, CheckEntry, Selection, Target, select},
+    catalogue::{CHECKS, Category, CheckEntry, Join, Selection, Target, select},
     checks::{
-        DnsAdDomain, EndpointConnectivity, Localization, Reachability, Server, UdpConnectivity,
+        AdDomainJoin, DnsAdDomain, DomainControllers, EndpointConnectivity, Localization,
+        Reachability, Server, SingleSignOn, UdpConnectivity,
     },
     config::{Config, ConfigError, Host, Joining, Problem, Vantage},
+    directory::Attempts,
     engine::{Check, Class, Connection, Job, Plan},
     net::tls::{Roots, Trust},
 };
@@ -24,17 +28,28 @@ const PROXY_VARIABLES: [&str; 6] =
 /// Having seen nothing is no pass.
 const NO_ENDPOINT: &str = "the catalogue in force has no endpoint for it";
 
-/// Every check of every connection, those that do not run included.
-pub fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
+/// Every check of every connection, those that do not run included. `attempts` is what is
+/// remembered of refused sign-ins.
+pub fn jobs(config: &Config, attempts: &Attempts) -> Result<Vec<Job>, ConfigError> {
     let mut problems = Vec::new();
-    let trust = trust(config, &mut problems);
+    let (public, private) = roots(config, &mut problems);
+    let trust = Trust::new(&public, &private);
     let mut jobs = Vec::new();
-    for connection in &config.connections {
+    for (index, connection) in config.connections.iter().enumerate() {
         let about = Connection {
             name: connection.name.clone(),
             join_type: connection.join.as_join().as_str(),
         };
-        let making = Making { config, connection, about: Arc::new(about), trust: &trust };
+        let domain = match &connection.join {
+            Joining::Entra => None,
+            Joining::Hybrid(directory) => {
+                let domain = Domain::new(connection, directory, &private, attempts);
+                let key = format!("connections[{index}].active_directory.ca_file");
+                domain.map_err(|wrong| problems.push(Problem::new(key, wrong))).ok()
+            }
+        };
+        let about = Arc::new(about);
+        let making = Making { config, connection, domain, about, trust: &trust };
         for check in CHECKS {
             match making.job(check) {
                 Ok(job) => jobs.push(job),
@@ -54,6 +69,8 @@ pub fn jobs(config: &Config) -> Result<Vec<Job>, ConfigError> {
 struct Making<'a> {
     config: &'a Config,
     connection: &'a crate::config::Connection,
+    /// None where there is nothing to join, or its roots are no good.
+    domain: Option<Domain<'a>>,
     about: Arc<Connection>,
     trust: &'a Trust,
 }
@@ -66,14 +83,10 @@ impl Making<'_> {
         }
         let servers = self.connection.dns_servers.clone();
         let timeout = self.config.schedules[check.slug].schedule.timeout();
+        if let (Some(domain), Join::Hybrid) = (&self.domain, check.join) {
+            return self.of_domain(check, domain, timeout);
+        }
         match check.slug {
-            DnsAdDomain::NAME => {
-                let Joining::Hybrid { domain } = &self.connection.join else {
-                    unreachable!("the catalogue says that this check is for hybrid connections")
-                };
-                let made = DnsAdDomain { domain: domain.clone(), servers, timeout };
-                Ok(self.running(check, Class::Light, domain, made))
-            }
             EndpointConnectivity::NAME => {
                 let Selection { targets, unverifiable } = self.endpoints(false);
                 if targets.is_empty() && unverifiable.is_empty() {
@@ -118,12 +131,52 @@ impl Making<'_> {
         }
     }
 
+    /// The checks that are for hybrid connections alone.
+    fn of_domain(
+        &self,
+        check: &'static CheckEntry,
+        domain: &Domain<'_>,
+        timeout: Duration,
+    ) -> Result<Job, Problem> {
+        let signs_in =
+            domain.has_account() && [AdDomainJoin::NAME, SingleSignOn::NAME].contains(&check.slug);
+        if let Some(wrong) = timeout_problem(timeout).filter(|_| signs_in) {
+            return Err(Problem::new(self.key_of_timeout(check), wrong));
+        }
+        let made_of = hash(&(domain.made_of(), &self.config.endpoints.private_roots));
+        let skipped = || Job::skipped(Arc::clone(&self.about), check.slug, NO_ACCOUNT);
+        Ok(match check.slug {
+            DnsAdDomain::NAME => {
+                let servers = self.connection.dns_servers.clone();
+                let name = domain.name();
+                let made = DnsAdDomain { domain: name.clone(), servers, timeout };
+                self.running(check, Class::Light, &name, made)
+            }
+            AdDomainJoin::NAME => domain
+                .ad_domain_join(timeout)
+                .map_or_else(skipped, |made| self.running(check, Class::Light, &made_of, made)),
+            SingleSignOn::NAME => {
+                let made = domain.single_sign_on(self.config, timeout);
+                let made_of = (made_of, self.config.key_age);
+                made.map_or_else(skipped, |made| self.running(check, Class::Light, &made_of, made))
+            }
+            DomainControllers::NAME => {
+                let made = domain.domain_controllers(self.config, timeout);
+                let made_of = (made_of, self.config.max_controllers);
+                self.running(check, Class::Light, &made_of, made)
+            }
+            other => unreachable!("{other} is in the catalogue, and nothing makes it"),
+        })
+    }
+
     fn skipped(&self, check: &CheckEntry) -> Option<&'static str> {
         if !self.config.schedules[check.slug].enabled {
             Some("switched off in the configuration")
         } else if !check.join.covers(self.connection.join.as_join()) {
             Some("does not apply to a connection of this join type")
-        } else if check.side == "vantage" && self.connection.vantage == Vantage::None {
+        } else if ["vantage", "AD"].contains(&check.side)
+            && self.connection.vantage == Vantage::None
+        {
             Some("the connection has vantage = \"none\": it would speak for another place")
         } else {
             None
@@ -177,9 +230,13 @@ impl Making<'_> {
         let at_once = self.config.endpoints.max_handshakes;
         let made =
             Reachability::new(check.slug, targets, servers, self.trust.clone(), timeout, at_once);
+        made.map_err(|wrong| Problem::new(self.key_of_timeout(check), wrong))
+    }
+
+    fn key_of_timeout(&self, check: &CheckEntry) -> String {
         let own = self.config.schedules[check.slug].own_timeout;
         let section = if own { format!("checks.{}", check.slug) } else { "checks".to_owned() };
-        made.map_err(|wrong| Problem::new(format!("{section}.timeout"), wrong))
+        format!("{section}.timeout")
     }
 }
 
@@ -194,8 +251,8 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
 }
 
-/// The two trust stores: what is publicly trusted, and what is trusted here besides.
-fn trust(config: &Config, problems: &mut Vec<Problem>) -> Trust {
+/// What is publicly trusted, and what is trusted here besides.
+fn roots(config: &Config, problems: &mut Vec<Problem>) -> (Roots, Roots) {
     let endpoints = &config.endpoints;
     let key = |name: &str| format!("checks.endpoint_connectivity.{name}");
     let public = match endpoints.public_roots.as_deref().map(Roots::from_pem) {
@@ -214,7 +271,7 @@ fn trust(config: &Config, problems: &mut Vec<Problem>) -> Trust {
             Roots::empty()
         }),
     };
-    Trust::new(&public, &private)
+    (public, private)
 }
 
 fn proxy_variables() -> Vec<&'static str> {

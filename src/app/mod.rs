@@ -1,5 +1,6 @@
 //! Where everything meets: the only module that knows all the others.
 
+mod domain;
 mod jobs;
 
 use std::{sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ pub use jobs::jobs;
 
 use crate::{
     config::{Config, ConfigError, Server, Sources, Watched},
+    directory::Attempts,
     engine::{Board, Clock, Job, Pace, Runner, Status},
     metrics::{About, Metrics},
     server::{self, Lifecycle, State},
@@ -43,21 +45,28 @@ pub struct Control {
     pub reload: Arc<Notify>,
 }
 
+/// What is to run.
+#[derive(Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub jobs: Vec<Job>,
+    /// Outlives reloads, as refusals do.
+    attempts: Attempts,
+}
+
 /// Reads the configuration and makes of it what is to run: everything that is wrong is told before
 /// anything is bound or contacted.
-pub fn load(sources: &Sources) -> Result<(Config, Vec<Job>), ConfigError> {
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let config = Config::load(sources)?;
-    let jobs = jobs(&config)?;
-    Ok((config, jobs))
+    let attempts = Attempts::open(config.server.state_dir.as_deref());
+    let jobs = jobs(&config, &attempts)?;
+    Ok(Loaded { config, jobs, attempts })
 }
 
 /// Runs what was loaded from `sources` until told to stop, then stops in order: the checks first, so that what they last reported
 /// can still be scraped; the server after them.
-pub async fn run(
-    sources: Sources,
-    (config, jobs): (Config, Vec<Job>),
-    control: Control,
-) -> anyhow::Result<()> {
+pub async fn run(sources: Sources, loaded: Loaded, control: Control) -> anyhow::Result<()> {
+    let Loaded { config, jobs, attempts } = loaded;
     let Server { listen: at, startup_grace, shutdown_grace, .. } = config.server;
     let listener = TcpListener::bind(at)
         .await
@@ -86,7 +95,7 @@ pub async fn run(
     info!(%at, connections = config.connections.len(), checks, version = ABOUT.version, "serving");
 
     let watched = config.watched.clone();
-    let mut reloading = Reloading { sources, config, watched, runner, metrics };
+    let mut reloading = Reloading { sources, config, attempts, watched, runner, metrics };
     reloading.until_stopped(&control, asked).await;
 
     info!(grace = ?shutdown_grace, "stopping");
@@ -114,6 +123,7 @@ pub async fn once(jobs: Vec<Job>) -> Board {
 struct Reloading {
     sources: Sources,
     config: Config,
+    attempts: Attempts,
     /// The files as last read, whether they were any good or not.
     watched: Watched,
     runner: Runner,
@@ -146,8 +156,10 @@ impl Reloading {
 
     /// Goes over to what the files say now, or stays with what is in force and says why.
     fn reload(&mut self) -> Result<String, ConfigError> {
-        let (config, jobs) = match load(&self.sources) {
-            Ok(loaded) => loaded,
+        let config = Config::load(&self.sources);
+        let read = config.and_then(|config| Ok((jobs(&config, &self.attempts)?, config)));
+        let (jobs, config) = match read {
+            Ok(read) => read,
             Err(error) => {
                 self.watched = error.watched.clone();
                 self.metrics.reloaded(false);

@@ -1,6 +1,6 @@
 //! The checks of this version: what `anc-healthd checks` tells of each.
 
-use super::{Join, reason::*};
+use super::{Join, reports::*};
 use crate::engine::{Reason, Severity};
 
 /// One check, described.
@@ -38,6 +38,24 @@ pub const CHECKS: &[CheckEntry] = &[
                    the answers are compared.",
         needs: "UDP and TCP 53 to each DNS server of the virtual network. No permissions.",
         reports: AD_DOMAIN,
+    },
+    CheckEntry {
+        slug: "ad_domain_join",
+        title: "Active Directory domain join",
+        join: Join::Hybrid,
+        worst: Severity::Failed,
+        side: "vantage",
+        depends_on: &["dns_ad_domain"],
+        looks_at: "What a join needs of the directory: the sign-in of the join account, the \
+                   organizational unit, the right to create computers there, quota and expiry; \
+                   and, as write_test says, a computer object that is created disabled, read \
+                   back and deleted. It names the group policies that apply, and counts what \
+                   Microsoft's check left behind.",
+        needs: "UDP and TCP 53 to each DNS server of the virtual network; TCP 636 to the domain \
+                controllers, or 389 (transport = \"starttls\"), or 88 and 389 (\"kerberos\"). The \
+                join account, as username and password_file: read on the domain; create and \
+                delete computer objects on the organizational unit. Without it, skipped.",
+        reports: JOIN,
     },
     CheckEntry {
         slug: "endpoint_connectivity",
@@ -78,11 +96,40 @@ pub const CHECKS: &[CheckEntry] = &[
                 permissions.",
         reports: UDP,
     },
+    CheckEntry {
+        slug: "single_sign_on",
+        title: "Single sign-on configuration",
+        join: Join::Hybrid,
+        worst: Severity::Warning,
+        side: "AD",
+        depends_on: &["dns_ad_domain"],
+        looks_at: "The Microsoft Entra Kerberos server in the directory: the computer \
+                   AzureADKerberos, the account krbtgt_AzureAD, and the age of its key. Its \
+                   other half, in Microsoft Entra, is not looked at.",
+        needs: "UDP and TCP 53 to each DNS server of the virtual network; TCP to the domain \
+                controllers as for ad_domain_join. The join account: read on the domain. Without \
+                it, skipped.",
+        reports: SINGLE_SIGN_ON,
+    },
+    CheckEntry {
+        slug: "domain_controllers",
+        title: "Domain controllers",
+        join: Join::Hybrid,
+        worst: Severity::Failed,
+        side: "vantage",
+        depends_on: &["dns_ad_domain"],
+        looks_at: "Each domain controller, those of the own site first, max_controllers at most: \
+                   whether it answers on the ports that a join needs, how fast, with which clock \
+                   and certificate, and what it says of itself. Failed only when none will do.",
+        needs: "UDP and TCP 53 to each DNS server of the virtual network; to the domain \
+                controllers TCP 53, 88, 135, 389, 445, 464, 636 and 3268, one dynamic RPC port \
+                (49152 to 65535), and UDP 53, 88, 123 and 389. No permissions.",
+        reports: CONTROLLERS,
+    },
 ];
 
 /// The checks that later versions bring, and with what.
 pub const LATER: &[(&str, &str)] = &[
-    ("ad_domain_join", DIRECTORY),
     ("entra_device_sync", CLOUD),
     ("subnet_ip_usage", CLOUD),
     ("tenant_readiness", CLOUD),
@@ -92,8 +139,6 @@ pub const LATER: &[(&str, &str)] = &[
     ("permissions_vnet", CLOUD),
     ("environment", CLOUD),
     ("intune_enrollment", CLOUD),
-    ("single_sign_on", DIRECTORY),
-    ("domain_controllers", DIRECTORY),
     ("microsoft_verdict", CLOUD),
 ];
 
@@ -101,98 +146,22 @@ pub fn check(slug: &str) -> Option<&'static CheckEntry> {
     CHECKS.iter().find(|check| check.slug == slug)
 }
 
-const DIRECTORY: &str = "the Active Directory checks";
 const CLOUD: &str = "the Azure and Microsoft Graph checks";
-
-const AD_DOMAIN: &[Reason] = &[
-    NAME_NOT_FOUND,
-    INVALID_NAME,
-    NO_ADDRESSES,
-    NO_SRV_RECORDS,
-    SRV_RECORD_MISSING,
-    SRV_TARGET_UNRESOLVED,
-    PUBLIC_ADDRESS,
-    SERVERS_DISAGREE,
-    DNS_TIMEOUT,
-    DNS_REFUSED,
-    DNS_SERVFAIL,
-    DNS_TRUNCATED,
-    DNS_UNREACHABLE,
-    DNS_MALFORMED,
-    NO_DNS_SERVERS,
-    COULD_NOT_LOOK,
-    TIMED_OUT,
-    PANICKED,
-];
-
-const ENDPOINTS: &[Reason] = &[
-    NAME_NOT_FOUND,
-    NO_ADDRESSES,
-    DNS_TIMEOUT,
-    DNS_REFUSED,
-    DNS_SERVFAIL,
-    DNS_TRUNCATED,
-    DNS_UNREACHABLE,
-    DNS_MALFORMED,
-    NO_DNS_SERVERS,
-    TCP_REFUSED,
-    TCP_TIMEOUT,
-    TCP_UNREACHABLE,
-    TLS_REFUSED,
-    TLS_TIMEOUT,
-    TLS_ALERT,
-    TLS_MALFORMED,
-    CERTIFICATE_EXPIRED,
-    CERTIFICATE_NOT_YET_VALID,
-    CERTIFICATE_WRONG_NAME,
-    CERTIFICATE_UNTRUSTED,
-    TLS_INTERCEPTED,
-    HTTP_TIMEOUT,
-    HTTP_MALFORMED,
-    PROXY_REQUIRED,
-    UDP_NO_REPLY,
-    UDP_REFUSED,
-    PRIVATE_ADDRESS,
-    WILDCARD_NOT_VERIFIABLE,
-    PROXY_CONFIGURED,
-    COULD_NOT_LOOK,
-    TIMED_OUT,
-    PANICKED,
-];
-
-const UDP: &[Reason] = &[
-    STUN_NO_REPLY,
-    TURN_NO_REPLY,
-    UDP_BLOCKED,
-    TURN_OUTSIDE_RANGES,
-    NAME_NOT_FOUND,
-    NO_ADDRESSES,
-    DNS_TIMEOUT,
-    DNS_REFUSED,
-    DNS_SERVFAIL,
-    DNS_TRUNCATED,
-    DNS_UNREACHABLE,
-    DNS_MALFORMED,
-    NO_DNS_SERVERS,
-    COULD_NOT_LOOK,
-    TIMED_OUT,
-    PANICKED,
-];
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::catalogue::{REASONS, find};
+    use crate::catalogue::{REASONS, find, reason::*};
 
     #[test]
     fn every_check_is_here_or_comes_later() {
         let later = LATER.iter().map(|(slug, _)| *slug);
         let slugs: HashSet<_> = CHECKS.iter().map(|check| check.slug).chain(later).collect();
-        assert_eq!((CHECKS.len(), LATER.len(), slugs.len()), (4, 13, 17));
+        assert_eq!((CHECKS.len(), LATER.len(), slugs.len()), (7, 10, 17));
         assert!(check("localization").is_some());
-        assert!(check("ad_domain_join").is_none());
+        assert!(check("subnet_ip_usage").is_none());
     }
 
     #[test]

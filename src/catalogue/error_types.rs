@@ -12,7 +12,10 @@ pub fn error_type(slug: &str, reason: Reason, category: Option<Category>) -> Opt
     }
     match entry.slug {
         "dns_ad_domain" => Some(of_the_domain(reason)),
+        "ad_domain_join" => of_the_join(reason),
         "udp_connectivity" => of_udp(reason),
+        "single_sign_on" => of_single_sign_on(reason),
+        "domain_controllers" => None,
         _ => of_an_endpoint(category?),
     }
 }
@@ -22,6 +25,33 @@ fn of_the_domain(reason: Reason) -> &'static str {
         NAME_NOT_FOUND | NO_ADDRESSES => "dnsCheckFqdnNotFound",
         INVALID_NAME => "dnsCheckNameWithInvalidCharacter",
         _ => "dnsCheckUnknownError",
+    }
+}
+
+/// That we get no session of our own, and what is merely about to fail, stops no Windows machine.
+fn of_the_join(reason: Reason) -> Option<&'static str> {
+    match reason {
+        NO_SRV_RECORDS
+        | SRV_TARGET_UNRESOLVED
+        | DNS_TIMEOUT
+        | DNS_REFUSED
+        | DNS_SERVFAIL
+        | DNS_TRUNCATED
+        | DNS_UNREACHABLE
+        | DNS_MALFORMED => Some("adJoinCheckFqdnNotFound"),
+        WRONG_CREDENTIALS => Some("adJoinCheckIncorrectCredentials"),
+        OU_NOT_FOUND | OU_IN_OTHER_DOMAIN => Some("adJoinCheckOrganizationalUnitNotFound"),
+        OU_MALFORMED => Some("adJoinCheckOrganizationalUnitIncorrectFormat"),
+        COMPUTER_EXISTS => Some("adJoinCheckComputerObjectAlreadyExists"),
+        ACCESS_DENIED | CANNOT_DISABLE | CANNOT_DELETE => Some("adJoinCheckAccessDenied"),
+        PASSWORD_EXPIRED | PASSWORD_MUST_CHANGE => Some("adJoinCheckCredentialsExpired"),
+        ACCOUNT_DISABLED | ACCOUNT_LOCKED | ACCOUNT_EXPIRED | ACCOUNT_RESTRICTED => {
+            Some("adJoinCheckAccountLockedOrDisabled")
+        }
+        QUOTA_EXCEEDED => Some("adJoinCheckAccountQuotaExceeded"),
+        DC_UNREACHABLE | LDAP_MALFORMED => Some("adJoinCheckServerNotOperational"),
+        BIND_REFUSED | CREATE_REFUSED => Some("adJoinCheckUnknownError"),
+        _ => None,
     }
 }
 
@@ -43,6 +73,15 @@ fn of_udp(reason: Reason) -> Option<&'static str> {
         UDP_BLOCKED => Some("udpConnectivityCheckUrlsNotAllowListed"),
         TURN_OUTSIDE_RANGES => None,
         _ => Some("udpConnectivityCheckUnknownError"),
+    }
+}
+
+fn of_single_sign_on(reason: Reason) -> Option<&'static str> {
+    match reason {
+        KERBEROS_SERVER_MISSING | KERBEROS_SERVER_INCOMPLETE => {
+            Some("ssoCheckKerberosConfigurationError")
+        }
+        _ => None,
     }
 }
 
@@ -98,6 +137,64 @@ mod tests {
         is(slug, UDP_BLOCKED, None, "udpConnectivityCheckUrlsNotAllowListed");
         is(slug, DNS_TIMEOUT, None, "udpConnectivityCheckUnknownError");
         is(slug, TURN_OUTSIDE_RANGES, None, "");
+    }
+
+    #[test]
+    fn the_joins_reasons_have_microsofts_names() {
+        for (reasons, wanted) in [
+            (&[NO_SRV_RECORDS, SRV_TARGET_UNRESOLVED, DNS_TIMEOUT][..], "FqdnNotFound"),
+            (&[DNS_REFUSED, DNS_SERVFAIL, DNS_TRUNCATED], "FqdnNotFound"),
+            (&[DNS_UNREACHABLE, DNS_MALFORMED], "FqdnNotFound"),
+            (&[WRONG_CREDENTIALS], "IncorrectCredentials"),
+            (&[OU_NOT_FOUND, OU_IN_OTHER_DOMAIN], "OrganizationalUnitNotFound"),
+            (&[OU_MALFORMED], "OrganizationalUnitIncorrectFormat"),
+            (&[COMPUTER_EXISTS], "ComputerObjectAlreadyExists"),
+            (&[ACCESS_DENIED, CANNOT_DISABLE, CANNOT_DELETE], "AccessDenied"),
+            (&[PASSWORD_EXPIRED, PASSWORD_MUST_CHANGE], "CredentialsExpired"),
+            (&[ACCOUNT_DISABLED, ACCOUNT_LOCKED], "AccountLockedOrDisabled"),
+            (&[ACCOUNT_EXPIRED, ACCOUNT_RESTRICTED], "AccountLockedOrDisabled"),
+            (&[QUOTA_EXCEEDED], "AccountQuotaExceeded"),
+            (&[DC_UNREACHABLE, LDAP_MALFORMED], "ServerNotOperational"),
+            (&[BIND_REFUSED, CREATE_REFUSED], "UnknownError"),
+        ] {
+            for reason in reasons {
+                is("ad_domain_join", *reason, None, &format!("adJoinCheck{wanted}"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_stops_only_us_or_nobody_yet_has_none() {
+        for reason in [SIGNING_REQUIRED, CHANNEL_BINDING_REQUIRED, STARTTLS_REFUSED, LDAP_ERROR]
+            .into_iter()
+            .chain([CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, CERTIFICATE_WRONG_NAME])
+            .chain([CERTIFICATE_UNTRUSTED, CERTIFICATE_NOT_PINNED])
+            .chain([TLS_REFUSED, TLS_TIMEOUT, TLS_ALERT, TLS_MALFORMED])
+            .chain([TCP_REFUSED, TCP_TIMEOUT, TCP_UNREACHABLE])
+            .chain([QUOTA_LOW, PASSWORD_EXPIRES_SOON, ACCOUNT_EXPIRES_SOON])
+            .chain([LEFTOVER_COMPUTERS, GROUP_POLICY_LINKED])
+            .chain([DC_OF_OTHER_DOMAIN])
+            .chain([NO_DNS_SERVERS, COULD_NOT_LOOK, TIMED_OUT, PANICKED])
+        {
+            is("ad_domain_join", reason, None, "");
+        }
+    }
+
+    #[test]
+    fn single_sign_on_has_one_for_the_kerberos_server() {
+        let slug = "single_sign_on";
+        is(slug, KERBEROS_SERVER_MISSING, None, "ssoCheckKerberosConfigurationError");
+        is(slug, KERBEROS_SERVER_INCOMPLETE, None, "ssoCheckKerberosConfigurationError");
+        let reports = check(slug).unwrap().reports.iter().copied();
+        let others = reports
+            .filter(|it| ![KERBEROS_SERVER_MISSING, KERBEROS_SERVER_INCOMPLETE].contains(it));
+        others.for_each(|reason| is(slug, reason, None, ""));
+    }
+
+    #[test]
+    fn domain_controllers_have_none_at_all() {
+        let slug = "domain_controllers";
+        check(slug).unwrap().reports.iter().for_each(|reason| is(slug, *reason, None, ""));
     }
 
     #[test]

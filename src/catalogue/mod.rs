@@ -7,6 +7,7 @@ mod error_types;
 mod listing;
 mod names;
 mod reasons;
+mod reports;
 mod rows;
 mod runbooks;
 mod select;

@@ -5,12 +5,10 @@
 use crate::catalogue::LATER as LATER_CHECKS;
 
 const AZURE: &str = "the Azure and Microsoft Graph checks";
-const DIRECTORY: &str = "the Active Directory checks";
 
 /// A key, with `[]` for any index, and what it comes with.
 const LATER: &[(&str, &str)] = &[
     ("server.web_config", "TLS and authentication of the web server"),
-    ("server.state_dir", DIRECTORY),
     ("azure.tenant_id", AZURE),
     ("azure.credential", AZURE),
     ("azure.client_id", AZURE),
@@ -31,19 +29,6 @@ const LATER: &[(&str, &str)] = &[
     ("connections[].spare_addresses", AZURE),
     ("connections[].service_principal_id", AZURE),
     ("connections[].allow_azure_dns", AZURE),
-    ("connections[].instance", DIRECTORY),
-    ("connections[].active_directory.organizational_unit", DIRECTORY),
-    ("connections[].active_directory.username", DIRECTORY),
-    ("connections[].active_directory.password_file", DIRECTORY),
-    ("connections[].active_directory.transport", DIRECTORY),
-    ("connections[].active_directory.ca_file", DIRECTORY),
-    ("connections[].active_directory.servers", DIRECTORY),
-    ("connections[].active_directory.site", DIRECTORY),
-    ("connections[].active_directory.certificate_sha256", DIRECTORY),
-    ("connections[].active_directory.computer_prefix", DIRECTORY),
-    ("connections[].active_directory.write_test", DIRECTORY),
-    ("connections[].active_directory.write_test_every", DIRECTORY),
-    ("connections[].active_directory.bind_retry_after", DIRECTORY),
 ];
 
 /// What to say of `key` where this version refuses it, and it was refused as `wrong`.
@@ -78,9 +63,9 @@ mod tests {
 
     #[test]
     fn a_promised_key_is_refused_by_name() {
-        let refusal = refusal("connections[12].active_directory.username", "").unwrap();
-        assert!(refusal.contains("the Active Directory checks"), "{refusal}");
-        assert!(super::refusal("checks.ad_domain_join", "").is_some());
+        let refusal = refusal("connections[12].virtual_network", "").unwrap();
+        assert!(refusal.contains("the Azure and Microsoft Graph checks"), "{refusal}");
+        assert!(super::refusal("checks.tenant_readiness", "").is_some());
     }
 
     #[test]

@@ -2,14 +2,19 @@
 
 mod later;
 mod raw;
+mod raw_directory;
 mod rules;
+mod rules_directory;
+mod secret;
 mod sources;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
 pub use raw::{Format, Level, Vantage};
+pub use raw_directory::{Ports, Transport, WriteTest};
+pub use secret::Secret;
 pub use sources::{Sources, Watched};
 
 use crate::{
@@ -27,6 +32,10 @@ pub struct Config {
     pub schedules: BTreeMap<&'static str, Scheduled>,
     pub endpoints: Endpoints,
     pub udp: Udp,
+    /// How many domain controllers of a connection are looked at.
+    pub max_controllers: usize,
+    /// The age from which the key of single sign-on counts as old.
+    pub key_age: Duration,
     pub connections: Vec<Connection>,
     /// What it was made from.
     pub watched: Watched,
@@ -40,6 +49,8 @@ pub struct Server {
     pub shutdown_grace: Duration,
     pub enable_lifecycle: bool,
     pub runbook_base_url: Option<String>,
+    /// Where to keep what a restart must not forget. None: in memory alone.
+    pub state_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +106,8 @@ pub struct Host {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Connection {
     pub name: String,
+    /// Tells this daemon from others that watch the same connection.
+    pub instance: String,
     pub join: Joining,
     pub vantage: Vantage,
     /// None: the system's.
@@ -105,10 +118,39 @@ pub struct Connection {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Joining {
     Entra,
-    Hybrid {
-        /// As the Azure network connection has it, sound or not.
-        domain: String,
-    },
+    Hybrid(Box<Directory>),
+}
+
+/// The domain that Cloud PCs join, and how they do. Domain, organizational unit and user name are
+/// as the Azure network connection has them, sound or not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Directory {
+    pub domain: String,
+    /// None: the default container for computers.
+    pub organizational_unit: Option<String>,
+    /// None: nobody signs in.
+    pub account: Option<JoinAccount>,
+    pub transport: Transport,
+    /// PEM, instead of the system's and the private roots.
+    pub ca: Option<Vec<u8>>,
+    /// Host names in lower case. Empty: as SRV records tell.
+    pub servers: Vec<String>,
+    /// None: as a domain controller tells.
+    pub site: Option<String>,
+    /// SHA-256 of the certificates that count. Empty: any that is trusted.
+    pub pins: Vec<[u8; 32]>,
+    pub computer_prefix: String,
+    pub write_test: WriteTest,
+    pub write_test_every: Duration,
+    pub bind_retry_after: Duration,
+    pub ports: Ports,
+}
+
+/// Who joins Cloud PCs to the domain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JoinAccount {
+    pub username: String,
+    pub password: Secret,
 }
 
 /// Everything that is wrong with the configuration.
@@ -174,7 +216,7 @@ impl Joining {
     pub fn as_join(&self) -> Join {
         match self {
             Self::Entra => Join::Entra,
-            Self::Hybrid { .. } => Join::Hybrid,
+            Self::Hybrid(_) => Join::Hybrid,
         }
     }
 }

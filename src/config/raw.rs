@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::raw_directory::{ActiveDirectory, Controllers, SingleSignOn};
 use crate::catalogue::{Cloud, Row};
 
 /// The whole configuration.
@@ -39,6 +40,10 @@ pub(super) struct Server {
     /// Where the runbooks are published, if they are; else findings name paths in the repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) runbook_base_url: Option<String>,
+    /// Existing directory for what a restart must not forget: which accounts may not sign in yet,
+    /// so that no account is locked. Default: it is remembered in memory alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state_dir: Option<PathBuf>,
 }
 
 /// What is written to standard error.
@@ -110,9 +115,12 @@ pub(super) struct Checks {
     #[schemars(with = "Option<String>")]
     pub(super) timeout: Option<Duration>,
     pub(super) dns_ad_domain: Plain,
+    pub(super) ad_domain_join: Plain,
     pub(super) endpoint_connectivity: Endpoints,
     pub(super) localization: Plain,
     pub(super) udp_connectivity: Udp,
+    pub(super) single_sign_on: SingleSignOn,
+    pub(super) domain_controllers: Controllers,
 }
 
 /// A check with nothing particular to it.
@@ -190,6 +198,9 @@ pub(super) struct Udp {
 pub(super) struct Connection {
     /// Becomes the `connection` label.
     pub(super) name: String,
+    /// Tells daemons apart that watch the same connection, so that each tests with a computer
+    /// object of its own.
+    pub(super) instance: String,
     /// "hybrid" or "entra".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) join_type: Option<JoinType>,
@@ -221,14 +232,6 @@ pub enum Vantage {
     None,
 }
 
-/// The domain that Cloud PCs join.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct ActiveDirectory {
-    /// As the Azure network connection has it. What is malformed in it is a finding.
-    pub(super) domain: String,
-}
-
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -237,6 +240,7 @@ impl Default for Server {
             shutdown_grace: Duration::from_secs(10),
             enable_lifecycle: false,
             runbook_base_url: None,
+            state_dir: None,
         }
     }
 }
@@ -315,7 +319,14 @@ impl Default for super::Times {
 pub(super) fn built_in(check: &str) -> super::Times {
     let times = super::Times::default();
     match check {
-        "dns_ad_domain" => super::Times { interval: Duration::from_secs(60), ..times },
+        "dns_ad_domain" | "domain_controllers" => {
+            super::Times { interval: Duration::from_secs(60), ..times }
+        }
+        "ad_domain_join" => super::Times {
+            interval: Duration::from_secs(15 * 60),
+            interval_failing: Duration::from_secs(5 * 60),
+            ..times
+        },
         _ => times,
     }
 }

@@ -10,9 +10,8 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    Config, Connection, Endpoints, Host, Joining, Log, Problem, Scheduled, Server, Times, Udp,
-    Watched,
-    raw::{self, JoinType, Raw, built_in},
+    Config, Connection, Endpoints, Host, Log, Problem, Scheduled, Server, Times, Udp, Watched,
+    raw::{self, Raw, built_in},
 };
 use crate::{
     catalogue::{CHECKS, Catalogue, host_problem, pattern_problem, row_problems},
@@ -32,6 +31,8 @@ pub(super) fn apply(
     let udp = rules.udp(&raw.checks.udp_connectivity);
     let connections = rules.connections(&raw.connections);
     let server = rules.server(&raw.server);
+    let max_controllers = rules.max_controllers(&raw.checks);
+    let key_age = rules.key_age(&raw.checks);
     let schedules = schedules?;
     let config = Config {
         server,
@@ -41,20 +42,22 @@ pub(super) fn apply(
         schedules,
         endpoints: endpoints?,
         udp,
+        max_controllers,
+        key_age,
         connections,
         watched: Watched::default(),
     };
     Some(config)
 }
 
-struct Rules<'a> {
-    folder: &'a Path,
+pub(super) struct Rules<'a> {
+    pub(super) folder: &'a Path,
     problems: &'a mut Vec<Problem>,
     watched: &'a mut Watched,
 }
 
 impl Rules<'_> {
-    fn note(&mut self, key: impl std::fmt::Display, wrong: impl std::fmt::Display) {
+    pub(super) fn note(&mut self, key: impl std::fmt::Display, wrong: impl std::fmt::Display) {
         self.problems.push(Problem::new(key, wrong));
     }
 
@@ -70,6 +73,7 @@ impl Rules<'_> {
             shutdown_grace: raw.shutdown_grace,
             enable_lifecycle: raw.enable_lifecycle,
             runbook_base_url: raw.runbook_base_url.clone(),
+            state_dir: self.state_dir(raw.state_dir.as_deref()),
         }
     }
 
@@ -173,7 +177,7 @@ impl Rules<'_> {
         }
     }
 
-    fn roots(&mut self, key: &str, file: Option<&Path>) -> Option<Vec<u8>> {
+    pub(super) fn roots(&mut self, key: &str, file: Option<&Path>) -> Option<Vec<u8>> {
         let pem = self.file(key, file?)?;
         if !pem.windows(5).any(|window| window == b"BEGIN") {
             self.note(key, "holds no certificate; PEM is expected");
@@ -182,7 +186,7 @@ impl Rules<'_> {
     }
 
     /// What a named file holds.
-    fn file(&mut self, key: &str, file: &Path) -> Option<Vec<u8>> {
+    pub(super) fn file(&mut self, key: &str, file: &Path) -> Option<Vec<u8>> {
         let file = self.folder.join(file);
         match self.watched.read(&file) {
             Ok(bytes) => Some(bytes),
@@ -216,9 +220,13 @@ impl Rules<'_> {
             } else if !names.insert(raw.name.as_str()) {
                 self.note(format!("{key}.name"), format!("\"{}\" is taken already", raw.name));
             }
+            if let Some(wrong) = sign_problem(&raw.instance) {
+                self.note(format!("{key}.instance"), wrong);
+            }
             let servers = self.each(&format!("{key}.dns_servers"), &raw.dns_servers, dns_server);
             Some(Connection {
                 name: raw.name.clone(),
+                instance: raw.instance.clone(),
                 join: self.joining(&key, raw)?,
                 vantage: raw.vantage,
                 dns_servers: (!raw.dns_servers.is_empty()).then_some(servers),
@@ -227,31 +235,8 @@ impl Rules<'_> {
         all.collect()
     }
 
-    fn joining(&mut self, key: &str, raw: &raw::Connection) -> Option<Joining> {
-        match (raw.join_type, &raw.active_directory) {
-            (Some(JoinType::Hybrid), Some(directory)) => {
-                Some(Joining::Hybrid { domain: directory.domain.clone() })
-            }
-            (Some(JoinType::Hybrid), None) => {
-                let key = format!("{key}.active_directory.domain");
-                self.note(key, "is needed where join_type is \"hybrid\"");
-                None
-            }
-            (Some(JoinType::Entra), None) => Some(Joining::Entra),
-            (Some(JoinType::Entra), Some(_)) => {
-                let key = format!("{key}.active_directory");
-                self.note(key, "is for join_type = \"hybrid\"; remove it or change the join type");
-                None
-            }
-            (None, _) => {
-                self.note(format!("{key}.join_type"), "is needed: \"hybrid\" or \"entra\"");
-                None
-            }
-        }
-    }
-
     /// Parses a list, noting what does not parse by its index.
-    fn each<T>(
+    pub(super) fn each<T>(
         &mut self,
         key: &str,
         texts: &[String],
@@ -299,6 +284,7 @@ fn particular(raw: &raw::Checks, check: &str) -> (bool, [Option<Duration>; 3]) {
     let plain = |of: &raw::Plain| (of.enabled, [of.interval, of.interval_failing, of.timeout]);
     match check {
         "dns_ad_domain" => plain(&raw.dns_ad_domain),
+        "ad_domain_join" => plain(&raw.ad_domain_join),
         "localization" => plain(&raw.localization),
         "endpoint_connectivity" => {
             let of = &raw.endpoint_connectivity;
@@ -306,6 +292,14 @@ fn particular(raw: &raw::Checks, check: &str) -> (bool, [Option<Duration>; 3]) {
         }
         "udp_connectivity" => {
             let of = &raw.udp_connectivity;
+            (of.enabled, [of.interval, of.interval_failing, of.timeout])
+        }
+        "single_sign_on" => {
+            let of = &raw.single_sign_on;
+            (of.enabled, [of.interval, of.interval_failing, of.timeout])
+        }
+        "domain_controllers" => {
+            let of = &raw.domain_controllers;
             (of.enabled, [of.interval, of.interval_failing, of.timeout])
         }
         other => unreachable!("{other} is in the catalogue, and has no table in the configuration"),
@@ -322,21 +316,29 @@ fn effective(mut raw: Raw, schedules: &BTreeMap<&'static str, Scheduled>) -> Raw
     let checks = &mut raw.checks;
     let of = &mut checks.dns_ad_domain;
     (of.interval, of.interval_failing, of.timeout) = times("dns_ad_domain");
+    let of = &mut checks.ad_domain_join;
+    (of.interval, of.interval_failing, of.timeout) = times("ad_domain_join");
     let of = &mut checks.endpoint_connectivity;
     (of.interval, of.interval_failing, of.timeout) = times("endpoint_connectivity");
     let of = &mut checks.localization;
     (of.interval, of.interval_failing, of.timeout) = times("localization");
     let of = &mut checks.udp_connectivity;
     (of.interval, of.interval_failing, of.timeout) = times("udp_connectivity");
+    let of = &mut checks.single_sign_on;
+    (of.interval, of.interval_failing, of.timeout) = times("single_sign_on");
+    let of = &mut checks.domain_controllers;
+    (of.interval, of.interval_failing, of.timeout) = times("domain_controllers");
     raw
 }
 
 /// It becomes a label, a part of addresses and a word on the command line.
 fn name_problem(name: &str) -> Option<String> {
+    if name.is_empty() { Some("is needed".into()) } else { sign_problem(name) }
+}
+
+/// It may be empty.
+fn sign_problem(name: &str) -> Option<String> {
     let sound = |sign: char| sign.is_ascii_alphanumeric() || "._-".contains(sign);
-    if name.is_empty() {
-        return Some("is needed".into());
-    }
     let fits = name.len() <= 63 && name.chars().all(sound);
     (!fits).then(|| format!("\"{name}\" must be at most 63 of a-z, A-Z, 0-9, '.', '_' and '-'"))
 }
@@ -359,6 +361,6 @@ fn host(text: &str) -> Result<Host, String> {
     }
 }
 
-fn humantime(duration: Duration) -> String {
+pub(super) fn humantime(duration: Duration) -> String {
     humantime_serde::re::humantime::format_duration(duration).to_string()
 }

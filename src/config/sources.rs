@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fmt, fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, ErrorKind},
     net::SocketAddr,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use config::{ConfigError, Environment, File, FileFormat, Value, ValueKind};
+use secrecy::zeroize::Zeroizing;
 use serde_path_to_error::Segment;
 
 use super::{Problem, later, raw::Raw};
@@ -124,13 +125,16 @@ fn read_file(file: &Path, watched: &mut Watched) -> Result<String, Problem> {
 ///
 /// Contents are compared, not dates or inodes: Kubernetes changes a configuration by swapping a
 /// symbolic link. A file that could not be read is watched as well, because it may come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Watched(Vec<(PathBuf, Option<u64>)>);
 
 impl Watched {
     /// Whether any of the files holds something else by now.
     pub fn changed(&self) -> bool {
-        self.0.iter().any(|(file, held)| hash(fs::read(file).ok().as_deref()) != *held)
+        self.0.iter().any(|(file, held)| {
+            let holds = fs::read(file).ok().map(Zeroizing::new);
+            hash(holds.as_ref().map(|holds| holds.as_slice())) != *held
+        })
     }
 
     /// What the file holds, remembered as what the configuration was made from.
@@ -138,6 +142,13 @@ impl Watched {
         let read = fs::read(file);
         self.0.push((file.to_owned(), hash(read.as_ref().ok().map(Vec::as_slice))));
         read
+    }
+}
+
+/// Without the hashes: one of them may be a password's, and tells whether a guess is right.
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(file, _)| file)).finish()
     }
 }
 

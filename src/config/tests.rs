@@ -138,6 +138,8 @@ fn later_files_override_earlier_ones_and_the_environment_all() {
         ("ANC_HEALTHD__SERVER__STARTUP_GRACE", "4s"),
         ("ANC_HEALTHD__SERVER__ENABLE_LIFECYCLE", "true"),
         ("ANC_HEALTHD__CHECKS__ENDPOINT_CONNECTIVITY__MAX_HANDSHAKES", "3"),
+        ("ANC_HEALTHD__CHECKS__DOMAIN_CONTROLLERS__MAX_CONTROLLERS", "4"),
+        ("ANC_HEALTHD__CHECKS__SINGLE_SIGN_ON__KEY_AGE", "90d"),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let sources = Sources::with_variables(vec![one, two], variables.into());
@@ -146,6 +148,8 @@ fn later_files_override_earlier_ones_and_the_environment_all() {
     assert_eq!(config.server.startup_grace, Duration::from_secs(4));
     assert!(config.server.enable_lifecycle);
     assert_eq!(config.endpoints.max_handshakes, 3);
+    assert_eq!(config.max_controllers, 4);
+    assert_eq!(config.key_age, Duration::from_secs(90 * 24 * 3600));
 }
 
 #[test]
@@ -276,8 +280,228 @@ fn a_host_that_is_none_is_refused() {
     assert_eq!(problem_keys(&text), ["checks.udp_connectivity.stun[0]"]);
 }
 
-fn loaded(text: &str) -> Result<Config, ConfigError> {
+#[test]
+fn what_is_built_in_differs_from_check_to_check() {
+    let schedules = loaded(SMALLEST).unwrap().schedules;
+    for (check, interval, interval_failing) in
+        [("ad_domain_join", 15, 5), ("domain_controllers", 1, 1), ("single_sign_on", 5, 1)]
+    {
+        let schedule = schedules[check].schedule;
+        let minutes =
+            [schedule.interval(), schedule.interval_failing()].map(|it| it.as_secs() / 60);
+        assert_eq!(minutes, [interval, interval_failing], "{check}");
+    }
+}
+
+#[test]
+fn a_directory_has_its_defaults() {
+    let directory = directory("").unwrap();
+    assert_eq!(directory.domain, "corp.contoso.com");
+    assert_eq!((directory.account, directory.organizational_unit), (None, None));
+    assert_eq!(directory.transport, Transport::Ldaps);
+    assert_eq!(directory.computer_prefix, "ANC-Hth");
+    assert_eq!(directory.write_test, WriteTest::CreateAndDelete);
+    assert_eq!(directory.write_test_every, Duration::from_secs(3600));
+    assert_eq!(directory.bind_retry_after, Duration::from_secs(24 * 3600));
+    assert_eq!(directory.ports, Ports::default());
+    let config = loaded(SMALLEST).unwrap();
+    assert_eq!((config.max_controllers, config.key_age.as_secs()), (8, 180 * 24 * 3600));
+    assert_eq!((config.server.state_dir, &*config.connections[0].instance), (None, ""));
+}
+
+#[test]
+fn a_directory_is_taken_as_it_is_written() {
+    let pin = "0a:1B".repeat(16).replace("1B0", "1B:0");
+    let directory = directory(&format!(
+        "organizational_unit = \"no DN at all\"\ntransport = \"starttls\"\nsite = \"West-Europe\"\n\
+         servers = [\"DC1.corp.contoso.com\"]\ncertificate_sha256 = [\"{pin}\"]\n\
+         computer_prefix = \"CPC\"\nwrite_test = \"create-and-disable\"\n\
+         write_test_every = \"1m\"\nbind_retry_after = \"1h\"\nports.ldaps = 10636\n"
+    ))
+    .unwrap();
+    assert_eq!(directory.organizational_unit.as_deref(), Some("no DN at all"));
+    assert_eq!(directory.transport, Transport::StartTls);
+    assert_eq!(directory.site.as_deref(), Some("West-Europe"));
+    assert_eq!(directory.servers, ["dc1.corp.contoso.com"]);
+    assert_eq!(directory.pins.concat(), [0x0a, 0x1b].repeat(16));
+    assert_eq!(directory.write_test, WriteTest::CreateAndDisable);
+    assert_eq!((directory.ports.ldaps, directory.ports.ldap), (10636, 389));
+}
+
+#[test]
+fn each_mistake_about_a_directory_is_told_with_its_key() {
+    for (said, key, told) in [
+        ("username = \"join\"", "password_file", "both or neither"),
+        ("username = \"\"\npassword_file = \"password\"", "username", "anonymous"),
+        ("password_file = \"password\"", "username", "both or neither"),
+        ("username = \"join\"\npassword_file = \"absent\"", "password_file", "cannot be read"),
+        ("ca_file = \"absent\"", "ca_file", "cannot be read"),
+        ("ca_file = \"password\"", "ca_file", "holds no certificate"),
+        ("servers = [\"dc1.a.b\", \"10.8.0.4\"]", "servers[1]", "name it by that"),
+        ("servers = [\"[fd00::4]:636\"]", "servers[0]", "no host name"),
+        ("servers = [\"dc1.a.b:636\"]", "servers[0]", "goes into [ports]"),
+        ("site = \"West Europe\"", "site", "no site name"),
+        ("site = \"\"", "site", "no site name"),
+        ("site = \"-a\"", "site", "no site name"),
+        ("certificate_sha256 = [\"0a1b\"]", "certificate_sha256[0]", "64 hex digits"),
+        ("computer_prefix = \"\"", "computer_prefix", "1 to 9"),
+        ("computer_prefix = \"ANC-Health\"", "computer_prefix", "1 to 9"),
+        ("computer_prefix = \"ANC_Hth\"", "computer_prefix", "1 to 9"),
+        ("computer_prefix = \"-ANC\"", "computer_prefix", "not begin with '-'"),
+        ("computer_prefix = \"cpc-Hth\"", "computer_prefix", "Microsoft's own"),
+        ("write_test = \"delete\"", "write_test", "none of create-and-delete, create-and-disable"),
+        ("write_test_every = \"59s\"", "write_test_every", "at least 1m"),
+        ("write_test_every = \"31d\"", "write_test_every", "at most 30days"),
+        ("bind_retry_after = \"59m\"", "bind_retry_after", "could lock the account"),
+        ("bind_retry_after = \"31d\"", "bind_retry_after", "at most 30days"),
+        ("ports.smb = 0", "ports.smb", "between 1 and 65535"),
+        ("ports.smtp = 25", "ports.smtp", "unknown field"),
+    ] {
+        let problems = directory(said).unwrap_err().problems;
+        let [Problem { key: at, wrong }] = &problems[..] else { panic!("{said}: {problems:?}") };
+        assert_eq!(*at, format!("connections[0].active_directory.{key}"), "{said}");
+        assert!(wrong.contains(told), "{said}: {wrong}");
+    }
+}
+
+#[test]
+fn mistakes_outside_the_directory_are_told_too() {
+    for (said, told) in [
+        ("[server]\nstate_dir = \"absent\"\n", "server.state_dir: "),
+        ("[server]\nstate_dir = \"test.toml\"\n", "is no directory; create it"),
+        ("[checks.domain_controllers]\nmax_controllers = 0\n", "between 1 and 64"),
+        ("[checks.domain_controllers]\nmax_controllers = 65\n", "between 1 and 64"),
+        ("[checks.single_sign_on]\nkey_age = \"23h\"\n", "23h must be at least 1day"),
+        ("[checks.single_sign_on]\nkey_age = \"11y\"\n", "must be at most 10years"),
+    ] {
+        let error = loaded(&format!("{said}{SMALLEST}")).unwrap_err();
+        assert_eq!(error.problems.len(), 1, "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+    }
+    let text = format!("{SMALLEST}instance = \"pod 0\"\n");
+    assert_eq!(problem_keys(&text), ["connections[0].instance"]);
+    assert!(loaded(&format!("{SMALLEST}instance = \"pod-0\"\n")).is_ok());
+}
+
+#[test]
+fn a_directory_without_a_domain_is_refused() {
+    let text = "[[connections]]\nname = \"a\"\njoin_type = \"hybrid\"\n\
+                active_directory.site = \"West-Europe\"\n";
+    assert_eq!(problem_keys(text), ["connections[0].active_directory.domain"]);
+}
+
+#[test]
+fn kerberos_is_for_builds_that_have_it() {
+    let loaded = directory("transport = \"kerberos\"");
+    if cfg!(feature = "kerberos") {
+        assert_eq!(loaded.unwrap().transport, Transport::Kerberos);
+    } else {
+        let told = loaded.unwrap_err().to_string();
+        assert!(told.contains("--features kerberos, or use \"ldaps\" or \"starttls\""), "{told}");
+    }
+}
+
+#[test]
+fn a_state_directory_lies_beside_the_first_file() {
     let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("state")).unwrap();
+    let config =
+        loaded_in(&folder, &format!("[server]\nstate_dir = \"state\"\n{SMALLEST}")).unwrap();
+    assert_eq!(config.server.state_dir, Some(folder.path().join("state")));
+}
+
+#[test]
+fn a_password_is_read_without_the_line_break_behind_it() {
+    for (held, password) in [
+        ("pass word", "pass word"),
+        ("pass word\n", "pass word"),
+        ("pass word\r\n", "pass word"),
+        (" pass word \n\n", " pass word \n"),
+        ("päßwörd\n", "päßwörd"),
+    ] {
+        let account = joining_with(held.as_bytes()).unwrap();
+        assert_eq!(account.password.expose(), password);
+        assert_eq!(account.username, "svc-join");
+    }
+    assert!(joining_with(&[b'a'; 4096]).is_ok());
+}
+
+#[test]
+fn a_password_that_is_none_is_told_without_a_word_of_it() {
+    for (held, told) in [
+        (&b""[..], "is empty"),
+        (b"\r\n", "is empty"),
+        (b"canary\xff", "is not UTF-8"),
+        (&b"canary".repeat(1000), "holds more than 4 KiB"),
+    ] {
+        let error = joining_with(held).unwrap_err();
+        assert_eq!(error.problems[0].key, "connections[0].active_directory.password_file");
+        assert!(error.to_string().contains(told), "{error}");
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    }
+}
+
+#[test]
+fn a_password_is_never_shown_and_its_file_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("password"), "canary\n").unwrap();
+    let config = loaded_in(&folder, &format!("{HYBRID}{ACCOUNT}")).unwrap();
+    let Joining::Hybrid(directory) = &config.connections[0].join else { unreachable!() };
+    assert_eq!(directory.account.as_ref().unwrap().password.expose(), "canary");
+    assert!(config.effective().contains("password_file = \"password\""));
+    let broken = loaded_in(&folder, &format!("{HYBRID}{ACCOUNT}site = \"-\"\n")).unwrap_err();
+    for shown in [
+        format!("{config:?} {config:#?}"),
+        config.effective(),
+        format!("{broken} {broken:?}"),
+        Config::schema().to_string(),
+    ] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}
+
+#[test]
+fn a_new_password_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "one\n").unwrap();
+    let load = || loaded_in(&folder, &format!("{HYBRID}{ACCOUNT}")).unwrap();
+    let before = load();
+    assert!(!before.watched.changed());
+    fs::write(&file, "two\n").unwrap();
+    assert!(before.watched.changed());
+    assert_ne!(load().connections, before.connections);
+}
+
+const HYBRID: &str = "[[connections]]\nname = \"a\"\njoin_type = \"hybrid\"\n\
+                      [connections.active_directory]\ndomain = \"corp.contoso.com\"\n";
+
+const ACCOUNT: &str = "username = \"svc-join\"\npassword_file = \"password\"\n";
+
+/// The directory of one connection, said so of it, beside a file `password`.
+fn directory(said: &str) -> Result<Directory, ConfigError> {
+    directory_beside(b"secret", said)
+}
+
+fn joining_with(password: &[u8]) -> Result<JoinAccount, ConfigError> {
+    Ok(directory_beside(password, ACCOUNT)?.account.unwrap())
+}
+
+fn directory_beside(password: &[u8], said: &str) -> Result<Directory, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("password"), password).unwrap();
+    let config = loaded_in(&folder, &format!("{HYBRID}{said}"))?;
+    match config.connections.into_iter().next().map(|connection| connection.join) {
+        Some(Joining::Hybrid(directory)) => Ok(*directory),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn loaded(text: &str) -> Result<Config, ConfigError> {
+    loaded_in(&tempfile::tempdir().unwrap(), text)
+}
+
+fn loaded_in(folder: &tempfile::TempDir, text: &str) -> Result<Config, ConfigError> {
     let file = folder.path().join("test.toml");
     fs::write(&file, text).unwrap();
     Config::load(&Sources::with_variables(vec![file], HashMap::new()))
@@ -303,7 +527,7 @@ fn optional_keys() -> String {
 
 fn is_setting(line: &str) -> bool {
     let name = line.split_once(" = ").map_or("", |(name, _)| name);
-    !name.is_empty() && name.chars().all(|sign| sign.is_ascii_lowercase() || sign == '_')
+    !name.is_empty() && name.bytes().all(|sign| matches!(sign, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 /// Every property of the schema with the path of tables that leads to it.

@@ -157,7 +157,12 @@ impl Reading {
 }
 
 impl Verdict {
-    pub fn new(findings: Vec<Finding>, readings: Vec<Reading>) -> Self {
+    /// Texts are cut where no sentence goes on: parts of them come from peers.
+    pub fn new(mut findings: Vec<Finding>, readings: Vec<Reading>) -> Self {
+        for Finding { subject, detail, .. } in &mut findings {
+            shorten(subject, LONGEST_SUBJECT);
+            shorten(detail, LONGEST_DETAIL);
+        }
         Self { findings, readings }
     }
 
@@ -175,6 +180,18 @@ impl Verdict {
         worst.map_or(Status::Passed, Severity::status)
     }
 }
+
+fn shorten(text: &mut String, longest: usize) {
+    if let Some((end, _)) = text.char_indices().nth(longest) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+/// A distinguished name with room to spare, in characters.
+const LONGEST_SUBJECT: usize = 512;
+/// In characters: dozens of certificates' names, or of DNS answers.
+const LONGEST_DETAIL: usize = 4096;
 
 impl Status {
     pub const ALL: [Self; 8] = [
@@ -263,6 +280,16 @@ mod tests {
     #[test]
     fn nothing_found_is_a_pass() {
         assert_eq!(Verdict::default().status(), Status::Passed);
+    }
+
+    #[test]
+    fn a_text_without_end_is_cut() {
+        let (subject, detail) = ("ü".repeat(600), "ß".repeat(9000));
+        let endless = Finding { subject, detail, ..found(Severity::Failed) };
+        let verdict = Verdict::new(vec![endless], Vec::new());
+        let Finding { subject, detail, .. } = &verdict.findings()[0];
+        assert_eq!((subject.chars().count(), detail.chars().count()), (513, 4097));
+        assert!(subject.ends_with("ü…"));
     }
 
     #[test]

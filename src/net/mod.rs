@@ -9,11 +9,15 @@
 //! they include whatever that task was busy with, a few milliseconds at worst.
 
 mod address;
+pub mod ber;
+pub mod cldap;
 pub mod dns;
 mod endpoint;
 pub mod http;
+pub mod kerberos;
 mod limits;
 pub mod ntp;
+pub mod rpc;
 pub mod stun;
 pub mod tcp;
 pub mod tls;
@@ -21,7 +25,17 @@ mod turnstile;
 mod udp;
 
 #[cfg(test)]
-mod peers;
+pub(crate) mod peers;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A connection, whatever carries it.
+pub type Stream = Box<dyn Duplex>;
+
+/// What can be read from and written to.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 pub use self::{
     address::is_public,

@@ -1,4 +1,4 @@
-//! Peers on loopback for the tests of this room: silent, deaf, closed, or answering as told.
+//! Peers on loopback for the tests of this room and of `directory`: silent, deaf, closed, or answering as told.
 
 use std::{
     future::Future,
@@ -24,26 +24,26 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// A port nobody listens on, for TCP and UDP.
-pub(super) fn closed() -> SocketAddr {
+pub(crate) fn closed() -> SocketAddr {
     pair().1.local_addr().unwrap()
 }
 
 /// Takes datagrams and never reads them. Keep the socket, or the port closes.
-pub(super) fn silent_udp() -> (StdUdpSocket, SocketAddr) {
+pub(crate) fn silent_udp() -> (StdUdpSocket, SocketAddr) {
     let socket = StdUdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     (socket, address)
 }
 
 /// Lets the kernel accept, and never says a word. Keep the listener, or the port closes.
-pub(super) fn silent_tcp() -> (StdTcpListener, SocketAddr) {
+pub(crate) fn silent_tcp() -> (StdTcpListener, SocketAddr) {
     let listener = StdTcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
 /// Has its backlog full, so that the kernel drops each SYN. Keep all of it.
-pub(super) async fn deaf_tcp() -> (TcpListener, SocketAddr, Vec<TcpStream>) {
+pub(crate) async fn deaf_tcp() -> (TcpListener, SocketAddr, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -56,7 +56,7 @@ pub(super) async fn deaf_tcp() -> (TcpListener, SocketAddr, Vec<TcpStream>) {
 }
 
 /// Answers each datagram with those that `answer` makes of it.
-pub(super) fn udp(answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
+pub(crate) fn udp(answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
     let socket = StdUdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(echo(socket, answer));
@@ -64,7 +64,7 @@ pub(super) fn udp(answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) ->
 }
 
 /// The same, with a TCP listener of the same port beside it, for the caller to use.
-pub(super) fn udp_beside_silent_tcp(
+pub(crate) fn udp_beside_silent_tcp(
     answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static,
 ) -> (StdTcpListener, SocketAddr) {
     let (socket, listener) = pair();
@@ -75,7 +75,7 @@ pub(super) fn udp_beside_silent_tcp(
 }
 
 /// Hands every connection to `talk`.
-pub(super) async fn tcp<F: Future<Output = ()> + Send + 'static>(
+pub(crate) async fn tcp<F: Future<Output = ()> + Send + 'static>(
     talk: impl Fn(TcpStream) -> F + Send + 'static,
 ) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -89,7 +89,7 @@ pub(super) async fn tcp<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// Reads a first word, answers with `words`, and closes.
-pub(super) async fn saying(words: &'static [u8]) -> SocketAddr {
+pub(crate) async fn saying(words: &'static [u8]) -> SocketAddr {
     tcp(move |mut stream| async move {
         let _ = stream.read(&mut [0; 4096]).await;
         let _ = stream.write_all(words).await;
@@ -100,7 +100,7 @@ pub(super) async fn saying(words: &'static [u8]) -> SocketAddr {
 }
 
 /// A DNS server of `zone`, over UDP and TCP.
-pub(super) fn dns(zone: Zone) -> SocketAddr {
+pub(crate) fn dns(zone: Zone) -> SocketAddr {
     let whole = Zone { cuts: false, ..zone.clone() };
     let reply = move |bytes: &[u8], zone: &Zone| {
         let answer = zone.answer(&Message::from_vec(bytes).unwrap());
@@ -123,34 +123,34 @@ pub(super) fn dns(zone: Zone) -> SocketAddr {
 
 /// What a DNS server knows, and how it misbehaves.
 #[derive(Clone, Default)]
-pub(super) struct Zone {
-    pub(super) records: Vec<Record>,
-    pub(super) code: ResponseCode,
+pub(crate) struct Zone {
+    pub(crate) records: Vec<Record>,
+    pub(crate) code: ResponseCode,
     /// Sets the TC bit over UDP and leaves the records out.
-    pub(super) cuts: bool,
+    pub(crate) cuts: bool,
     /// Names the name servers of the zone above instead of answering.
-    pub(super) sends_on: bool,
-    pub(super) deaf_to: Option<RecordType>,
+    pub(crate) sends_on: bool,
+    pub(crate) deaf_to: Option<RecordType>,
 }
 
 impl Zone {
-    pub(super) fn code(code: ResponseCode) -> Self {
+    pub(crate) fn code(code: ResponseCode) -> Self {
         Self { code, ..Self::default() }
     }
 
-    pub(super) fn a(self, name: &str, address: [u8; 4]) -> Self {
+    pub(crate) fn a(self, name: &str, address: [u8; 4]) -> Self {
         self.with(name, RData::A(rdata::A(address.into())))
     }
 
-    pub(super) fn aaaa(self, name: &str, address: &str) -> Self {
+    pub(crate) fn aaaa(self, name: &str, address: &str) -> Self {
         self.with(name, RData::AAAA(rdata::AAAA(address.parse().unwrap())))
     }
 
-    pub(super) fn alias(self, name: &str, target: &str) -> Self {
+    pub(crate) fn alias(self, name: &str, target: &str) -> Self {
         self.with(name, RData::CNAME(rdata::CNAME(Name::from_ascii(target).unwrap())))
     }
 
-    pub(super) fn srv(
+    pub(crate) fn srv(
         self,
         name: &str,
         (priority, weight, port): (u16, u16, u16),
@@ -166,7 +166,7 @@ impl Zone {
     }
 
     /// Aliases are answered with everything the zone has, as a recursive server would.
-    pub(super) fn answer(&self, question: &Message) -> Option<Message> {
+    pub(crate) fn answer(&self, question: &Message) -> Option<Message> {
         let query = &question.queries[0];
         if self.deaf_to == Some(query.query_type) {
             return None;
@@ -191,16 +191,16 @@ impl Zone {
 }
 
 /// A certificate authority.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     certificate: rcgen::Certificate,
     issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
 }
 
 /// What a server proves itself with.
-pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+pub(crate) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = rcgen::CertificateParams::default();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         params.distinguished_name = called(name);
@@ -209,18 +209,18 @@ impl Authority {
         Self { certificate, issuer: rcgen::Issuer::new(params, key) }
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.certificate.pem()
     }
 
     /// The authority's own certificate, which no server should have.
-    pub(super) fn own_identity(&self) -> Identity {
+    pub(crate) fn own_identity(&self) -> Identity {
         let key = self.issuer.key().serialize_der();
         (vec![self.certificate.der().clone()], PrivateKeyDer::Pkcs8(key.into()))
     }
 
     /// Valid for so many days from and until now: `-30..-1` has expired.
-    pub(super) fn identity(&self, host: &str, days: std::ops::Range<i64>) -> Identity {
+    pub(crate) fn identity(&self, host: &str, days: std::ops::Range<i64>) -> Identity {
         let mut params = rcgen::CertificateParams::new([host.to_owned()]).unwrap();
         params.distinguished_name = called(host);
         params.not_before = OffsetDateTime::now_utc() + time::Duration::days(days.start);
@@ -233,7 +233,7 @@ impl Authority {
 }
 
 /// A certificate that vouches for itself.
-pub(super) fn self_signed(host: &str) -> Identity {
+pub(crate) fn self_signed(host: &str) -> Identity {
     let own = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
     let key = own.signing_key.serialize_der();
     (vec![own.cert.der().clone()], PrivateKeyDer::Pkcs8(key.into()))
@@ -246,15 +246,8 @@ fn called(name: &str) -> rcgen::DistinguishedName {
 }
 
 /// Completes handshakes, and reads until the client closes.
-pub(super) async fn tls(identity: Identity) -> SocketAddr {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(identity.0, identity.1)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+pub(crate) async fn tls(identity: Identity) -> SocketAddr {
+    let acceptor = acceptor(identity);
     tcp(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -264,6 +257,18 @@ pub(super) async fn tls(identity: Identity) -> SocketAddr {
         }
     })
     .await
+}
+
+/// The server's side of a handshake.
+pub(crate) fn acceptor(identity: Identity) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(identity.0, identity.1)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// A port that is free for UDP and for TCP.
@@ -285,4 +290,10 @@ async fn echo(socket: StdUdpSocket, mut answer: impl FnMut(&[u8]) -> Vec<Vec<u8>
             socket.send_to(&datagram, from).await.unwrap();
         }
     }
+}
+
+/// Octets as they were written down, two digits each.
+pub(crate) fn octets(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }

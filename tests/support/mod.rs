@@ -12,9 +12,11 @@
     reason = "test code: it panics when the world is not as it must be, and waits in real time"
 )]
 
+pub mod beside_dc;
 pub mod bind;
 pub mod coturn;
 pub mod daemon;
+pub mod domain;
 pub mod http;
 pub mod mitm;
 pub mod namespace;
@@ -24,5 +26,7 @@ pub mod pki;
 pub mod ports;
 pub mod process;
 pub mod prometheus;
+pub mod relay;
 pub mod report;
+pub mod samba;
 pub mod zones;

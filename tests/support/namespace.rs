@@ -32,11 +32,21 @@ impl Namespace {
         let namespace = Self { keeper };
         namespace.wait();
         namespace.run(IP, &["link", "set", "lo", "up"], "");
-        let rules = rules.join("\n");
-        let hook = "type filter hook input priority 0;";
-        let filter = format!("table inet test {{\nchain incoming {{\n{hook}\n{rules}\n}}\n}}\n");
-        namespace.run(NFT, &["-f", "-"], &filter);
+        namespace.obey(rules, &[]);
         namespace
+    }
+
+    /// Has other rules from now on: for what comes in, and for what goes out.
+    pub fn obey(&self, incoming: &[&str], outgoing: &[&str]) {
+        let chain = |name: &str, hook: &str, rules: &[&str]| {
+            let rules = rules.join("\n");
+            format!("chain {name} {{\ntype filter hook {hook} priority 0;\n{rules}\n}}\n")
+        };
+        let chains = chain("incoming", "input", incoming) + &chain("outgoing", "output", outgoing);
+        // The table may not be there yet, and what is not there cannot be deleted.
+        let filter =
+            format!("table inet test\ndelete table inet test\ntable inet test {{\n{chains}}}\n");
+        self.run(NFT, &["-f", "-"], &filter);
     }
 
     /// A command that runs `program`: in `namespace`, or where we are.
@@ -53,14 +63,19 @@ impl Namespace {
         command
     }
 
-    /// Until the keeper has left our network behind.
+    /// Until the keeper has left our network behind, and is root there: it becomes that last.
     fn wait(&self) {
         let network_of = |process: &str| {
             std::fs::read_link(PathBuf::from("/proc").join(process).join("ns/net")).ok()
         };
         let ours = network_of("self");
         let keeper = self.keeper.id().to_string();
-        let left = || network_of(&keeper).filter(|theirs| Some(theirs) != ours.as_ref());
+        let is_root = || {
+            let groups = std::fs::read_to_string(format!("/proc/{keeper}/gid_map"));
+            groups.is_ok_and(|groups| !groups.is_empty())
+        };
+        let left =
+            || network_of(&keeper).filter(|theirs| Some(theirs) != ours.as_ref() && is_root());
         assert!(
             poll(Duration::from_secs(10), left).is_some(),
             "unshare makes no network namespace: are they forbidden to this user?"

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs::{self, File};
+use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -72,6 +73,30 @@ impl Server {
     /// The directory of its configuration and data.
     pub fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// Sends a signal such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success(), "kill {signal}\n{}", self.log());
+    }
+
+    /// Whether somebody listens there for TCP, in the network that this server is in: the kernel
+    /// tells, and the server notices nothing.
+    pub fn hears(&self, tcp: SocketAddrV4) -> bool {
+        self.has_socket("tcp", tcp, "0A")
+    }
+
+    /// The same for UDP.
+    pub fn hears_datagrams(&self, udp: SocketAddrV4) -> bool {
+        self.has_socket("udp", udp, "07")
+    }
+
+    fn has_socket(&self, protocol: &str, at: SocketAddrV4, state: &str) -> bool {
+        let sockets = fs::read_to_string(format!("/proc/{}/net/{protocol}", self.child.id()));
+        let host = u32::from_ne_bytes(at.ip().octets());
+        let socket = format!(" {host:08X}:{:04X} 00000000:0000 {state} ", at.port());
+        sockets.is_ok_and(|sockets| sockets.contains(&socket))
     }
 
     /// What it has written to standard output and standard error.

@@ -80,6 +80,11 @@ impl Check {
         }
     }
 
+    /// All it found, in its order.
+    pub fn findings(&self) -> Vec<Expected<'_>> {
+        self.value["findings"].as_array().unwrap().iter().map(told).collect()
+    }
+
     /// The sentence of the only finding with this reason.
     #[track_caller]
     pub fn detail(&self, reason: &str) -> String {

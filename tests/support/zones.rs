@@ -1,5 +1,8 @@
 //! Zone texts, healthy and broken, of an Active Directory domain and of endpoints.
 
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+
 /// The domain of the zones below.
 pub const DOMAIN: &str = "corp.contoso.test";
 
@@ -39,3 +42,55 @@ pub fn on_loopback(hosts: &[&str]) -> String {
     let head = "$TTL 60\n@ SOA ns hostmaster ( 1 900 600 86400 3600 )\n@ NS ns\nns A 127.0.0.1\n";
     hosts.iter().fold(head.to_owned(), |zone, host| zone + host + " A 127.0.0.1\n")
 }
+
+/// A domain controller, as its service records have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Controller<'a> {
+    /// Relative to the zone.
+    pub name: &'a str,
+    pub address: Ipv4Addr,
+    pub priority: u16,
+    pub weight: u16,
+}
+
+impl<'a> Controller<'a> {
+    /// As every domain controller registers itself.
+    pub fn at(name: &'a str, address: Ipv4Addr) -> Self {
+        Self { name, address, priority: 0, weight: 100 }
+    }
+}
+
+/// A healthy domain with these domain controllers, which are all in one site. The first is the PDC.
+pub fn of_controllers(controllers: &[Controller<'_>]) -> String {
+    let mut zone =
+        "$TTL 60\n@ SOA ns hostmaster ( 1 900 600 86400 3600 )\n@ NS ns\nns A 127.0.0.1\n"
+            .to_owned();
+    for (number, controller) in controllers.iter().enumerate() {
+        let Controller { name, address, priority, weight } = controller;
+        writeln!(zone, "@ A {address}\n{name} A {address}").unwrap();
+        for (service, port) in SERVICES {
+            writeln!(zone, "{service} SRV {priority} {weight} {port} {name}").unwrap();
+        }
+        if number == 0 {
+            writeln!(zone, "_ldap._tcp.pdc._msdcs SRV {priority} {weight} 389 {name}").unwrap();
+        }
+    }
+    zone
+}
+
+/// What every domain controller registers; the site is the one that Samba puts everybody into.
+const SERVICES: [(&str, u16); 13] = [
+    ("_ldap._tcp", 389),
+    ("_ldap._tcp.dc._msdcs", 389),
+    ("_ldap._tcp.Default-First-Site-Name._sites", 389),
+    ("_ldap._tcp.Default-First-Site-Name._sites.dc._msdcs", 389),
+    ("_ldap._tcp.gc._msdcs", 3268),
+    ("_gc._tcp", 3268),
+    ("_kerberos._tcp", 88),
+    ("_kerberos._udp", 88),
+    ("_kerberos._tcp.dc._msdcs", 88),
+    ("_kerberos._tcp.Default-First-Site-Name._sites", 88),
+    ("_kerberos._tcp.Default-First-Site-Name._sites.dc._msdcs", 88),
+    ("_kpasswd._tcp", 464),
+    ("_kpasswd._udp", 464),
+];

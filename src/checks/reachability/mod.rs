@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-pub(super) use self::trouble::{Trouble, troubles, unresolved, who_said};
+pub(super) use self::trouble::{
+    Trouble, could_not_ask, of_certificate, of_tcp, of_tls_fault, troubles, unresolved, who_said,
+};
 use self::trouble::{is_intercepted, misplaced};
 use crate::{
     catalogue::{Protocol, Target, Wildcard, error_type, reason},

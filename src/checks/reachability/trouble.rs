@@ -66,6 +66,13 @@ pub(in crate::checks) fn unresolved(outcome: &Outcome) -> Reason {
     }
 }
 
+/// Whether a server that might have known an address could not be asked by this machine.
+pub(in crate::checks) fn could_not_ask(lookup: &Lookup) -> bool {
+    let unasked = |outcome: &Outcome| matches!(outcome, Outcome::NotAsked(_));
+    let before = lookup.attempts.iter().any(|(_, outcome)| unasked(outcome));
+    unasked(&lookup.outcome) || before && !lookup.outcome.is_conclusive()
+}
+
 /// Which DNS server said what, when a name has no address.
 pub(in crate::checks) fn who_said(lookup: &Lookup) -> String {
     let mut said: Vec<String> = Vec::new();
@@ -101,7 +108,8 @@ fn of_lookup(lookup: &Lookup) -> (Reason, String) {
     (unresolved(&lookup.outcome), who_said(lookup))
 }
 
-fn of_tcp(fault: &TcpFault) -> (Reason, String) {
+/// Why a connection was not made.
+pub(in crate::checks) fn of_tcp(fault: &TcpFault) -> (Reason, String) {
     let detail = format!("TCP: {fault}");
     match fault {
         TcpFault::Refused => (reason::TCP_REFUSED, detail),
@@ -114,13 +122,7 @@ fn of_tcp(fault: &TcpFault) -> (Reason, String) {
 fn of_tls(target: &Target, handshake: &Handshake) -> Vec<(Reason, String)> {
     let mut troubles = Vec::new();
     if let Err(fault) = &handshake.outcome {
-        let reason = match fault {
-            TlsFault::Timeout => reason::TLS_TIMEOUT,
-            TlsFault::Refused(_) => reason::TLS_REFUSED,
-            TlsFault::Alert(_) => reason::TLS_ALERT,
-            TlsFault::NotTls(_) | TlsFault::Other(_) => reason::TLS_MALFORMED,
-        };
-        troubles.push((reason, format!("TLS: {fault}")));
+        troubles.push(of_tls_fault(fault));
     }
     if let Some(chain) = &handshake.chain {
         troubles.extend(of_chain(target, chain));
@@ -128,18 +130,42 @@ fn of_tls(target: &Target, handshake: &Handshake) -> Vec<(Reason, String)> {
     troubles
 }
 
+/// Why a handshake did not complete.
+pub(in crate::checks) fn of_tls_fault(fault: &TlsFault) -> (Reason, String) {
+    let reason = match fault {
+        TlsFault::Timeout => reason::TLS_TIMEOUT,
+        TlsFault::Refused(_) => reason::TLS_REFUSED,
+        TlsFault::Alert(_) => reason::TLS_ALERT,
+        TlsFault::NotTls(_) | TlsFault::Other(_) => reason::TLS_MALFORMED,
+    };
+    (reason, format!("TLS: {fault}"))
+}
+
 fn of_chain(target: &Target, chain: &Chain) -> Vec<(Reason, String)> {
+    let standing = best(target, chain);
+    if *standing != Standing::Trusted && is_intercepted(target, chain) {
+        let issuer = &chain.leaf.issuer;
+        let detail = format!("the certificate was issued by {issuer}; it leads to no public root");
+        let mut troubles = vec![(reason::TLS_INTERCEPTED, detail)];
+        troubles.extend(of_certificate(chain, &Standing::Trusted));
+        return troubles;
+    }
+    of_certificate(chain, standing)
+}
+
+/// Everything that is wrong with a certificate whose chain stands so against the roots that count.
+pub(in crate::checks) fn of_certificate(
+    chain: &Chain,
+    standing: &Standing,
+) -> Vec<(Reason, String)> {
     let leaf = &chain.leaf;
     let mut troubles = Vec::new();
     let mut tell = |reason, why: &str| {
         let detail = format!("the certificate was issued by {}; {why}", leaf.issuer);
         troubles.push((reason, detail));
     };
-    match best(target, chain) {
+    match standing {
         Standing::Trusted => (),
-        _ if is_intercepted(target, chain) => {
-            tell(reason::TLS_INTERCEPTED, "it leads to no public root");
-        }
         Standing::UnknownIssuer => tell(reason::CERTIFICATE_UNTRUSTED, untrusted_because(chain)),
         Standing::Other(why) => tell(reason::CERTIFICATE_UNTRUSTED, why),
         Standing::Expired => tell(reason::CERTIFICATE_EXPIRED, "one above it has expired"),

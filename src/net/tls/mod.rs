@@ -21,6 +21,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub use self::roots::Roots;
 use self::verifier::{Recorder, Stores};
+use super::Stream;
 
 /// Two trust stores: the public web's, and that of this organisation or machine. A chain known to
 /// the second alone has been put there by someone in between.
@@ -83,6 +84,8 @@ pub struct Certificate {
     pub not_after: i64,
     /// The DNS names and addresses it is for.
     pub names: Vec<String>,
+    /// SHA-256 of the whole certificate, by which one is pinned.
+    pub sha256: [u8; 32],
 }
 
 /// Why there was no handshake.
@@ -115,23 +118,37 @@ impl Trust {
     /// A server of TLS 1.3 may object to a client without a certificate only after the client is
     /// done, which then counts as completed.
     pub async fn handshake(&self, stream: TcpStream, host: &str, limit: Duration) -> Handshake {
+        let end = Instant::now() + limit;
+        let (handshake, stream) = self.open(stream, host, limit).await;
+        if let Some(mut stream) = stream {
+            // Politeness only: the peer may be gone, and that says nothing.
+            let _ = timeout_at(end, stream.shutdown()).await;
+        }
+        handshake
+    }
+
+    /// Shakes hands as [`handshake`](Self::handshake) does, and stays on the line. **Nobody has
+    /// vouched for the peer yet**: how its chain stands is in the handshake, and what is sent
+    /// before one has looked there may go to anybody.
+    pub async fn open(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        limit: Duration,
+    ) -> (Handshake, Option<Stream>) {
         let started = Instant::now();
-        let end = started + limit;
         let recorder = Arc::new(Recorder::new(self.0.clone()));
         let talk = self.talk(stream, host, recorder.clone());
-        let talked = timeout_at(end, talk).await.unwrap_or(Err(TlsFault::Timeout));
+        let talked = timeout_at(started + limit, talk).await.unwrap_or(Err(TlsFault::Timeout));
         let took = started.elapsed();
-        let mut version = None;
-        let outcome = match talked {
-            Err(fault) => Err(fault.known_as(recorder.chain().is_some())),
-            Ok(mut stream) => {
-                version = stream.get_ref().1.protocol_version().map(in_words);
-                // Politeness only: the peer may be gone, and that says nothing.
-                let _ = timeout_at(end, stream.shutdown()).await;
-                Ok(())
+        let (outcome, version, stream) = match talked {
+            Err(fault) => (Err(fault.known_as(recorder.chain().is_some())), None, None),
+            Ok(stream) => {
+                let version = stream.get_ref().1.protocol_version().map(in_words);
+                (Ok(()), version, Some(Box::new(stream) as Stream))
             }
         };
-        Handshake { outcome, chain: recorder.chain(), took, version }
+        (Handshake { outcome, chain: recorder.chain(), took, version }, stream)
     }
 
     async fn talk(

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use ring::digest::{SHA256, digest};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, SignatureScheme,
     client::{
@@ -159,7 +160,14 @@ fn certificate(der: &CertificateDer<'_>) -> Option<Certificate> {
         not_before: parsed.validity().not_before.timestamp(),
         not_after: parsed.validity().not_after.timestamp(),
         names: names.iter().filter_map(name).take(MOST_NAMES).map(shortened).collect(),
+        sha256: sha256(der),
     })
+}
+
+fn sha256(octets: &[u8]) -> [u8; 32] {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest(&SHA256, octets).as_ref());
+    sum
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "hosts have no other kind of name")]

@@ -43,14 +43,33 @@ impl Authorities {
         self.corporate.pem()
     }
 
-    /// A server that presents such a certificate for `host`.
+    /// A server that presents such a certificate for `host`, from the public authority.
     pub(crate) fn server(
         &self,
         host: &str,
         certificate: Certificate,
     ) -> anyhow::Result<Arc<ServerConfig>> {
+        self.serving(&self.issuing, host, certificate)
+    }
+
+    /// A domain controller's: its certificates are from the organization's own authority.
+    pub(crate) fn controller(
+        &self,
+        host: &str,
+        certificate: Certificate,
+    ) -> anyhow::Result<Arc<ServerConfig>> {
+        self.serving(&self.corporate, host, certificate)
+    }
+
+    fn serving(
+        &self,
+        issuer: &CertifiedIssuer<'static, KeyPair>,
+        host: &str,
+        certificate: Certificate,
+    ) -> anyhow::Result<Arc<ServerConfig>> {
         let key = KeyPair::generate()?;
-        let chain = self.chain(host, certificate, &key).context("issuing a certificate")?;
+        let chain = self.chain(issuer, host, certificate, &key);
+        let chain = chain.context("issuing a certificate")?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let server = ServerConfig::builder_with_provider(provider)
@@ -62,6 +81,7 @@ impl Authorities {
 
     fn chain(
         &self,
+        issuer: &CertifiedIssuer<'static, KeyPair>,
         host: &str,
         certificate: Certificate,
         key: &KeyPair,
@@ -69,6 +89,7 @@ impl Authorities {
         let (from, to) = match certificate {
             Certificate::Expired => (-90, -1),
             Certificate::NotYetValid => (1, 90),
+            Certificate::ExpiresSoon => (-80, 10),
             Certificate::Valid
             | Certificate::WrongName
             | Certificate::SelfSigned
@@ -85,9 +106,10 @@ impl Authorities {
             Certificate::Valid
             | Certificate::Expired
             | Certificate::NotYetValid
+            | Certificate::ExpiresSoon
             | Certificate::WrongName => {
-                let leaf = params.signed_by(key, &self.issuing)?;
-                vec![leaf.der().clone(), self.issuing.der().clone()]
+                let leaf = params.signed_by(key, issuer)?;
+                vec![leaf.der().clone(), issuer.der().clone()]
             }
         })
     }

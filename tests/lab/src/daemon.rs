@@ -25,7 +25,7 @@ pub(crate) async fn run(config_file: PathBuf, control: Control) -> anyhow::Resul
 
 /// Every check of this configuration, once.
 pub(crate) async fn once(config_file: PathBuf) -> anyhow::Result<Found> {
-    let (_, jobs) = app::load(&sources(config_file))?;
+    let jobs = app::load(&sources(config_file))?.jobs;
     let board = app::once(jobs).await;
     let options =
         views::Options { version: app::ABOUT.version, runbook_base_url: None, with_history: false };

@@ -69,6 +69,8 @@ fn concerning(host: &str, effect: Effect) -> Option<Behaviour> {
         Effect::Endpoint(..)
         | Effect::Domain(_)
         | Effect::Server(..)
+        | Effect::Directory(_)
+        | Effect::Controller(..)
         | Effect::Name(..)
         | Effect::Silent(_)
         | Effect::Settings(_) => None,

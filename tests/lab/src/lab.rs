@@ -23,6 +23,7 @@ use crate::{
     certificates::Authorities,
     control,
     daemon::{self, Found},
+    directory::{self, Ports},
     dns::{self, Which, Zone},
     endpoints,
     faults::{Responder, Switchboard},
@@ -46,6 +47,8 @@ pub struct Options {
 pub struct Lab {
     pub daemon: SocketAddr,
     pub faults: SocketAddr,
+    /// Of the domain controllers, whose addresses DNS tells.
+    pub controllers: Ports,
     pub config_file: PathBuf,
     pub switchboard: Switchboard,
     running: JoinHandle<anyhow::Result<()>>,
@@ -84,11 +87,13 @@ impl Lab {
         let daemon = reserved.local_addr()?;
         let settings = simulate(daemon, &switchboard, &mut peers).await?;
         let config_file = settings.configuration();
+        let controllers = settings.controllers();
         let control = Control::default();
         peers.spawn(settings.follow(switchboard.clone(), Arc::clone(&control.reload)));
         let stop = control.stop.clone().drop_guard();
         let running = tokio::spawn(daemon::run(config_file.clone(), control));
-        let mut lab = Self { daemon, faults, config_file, switchboard, running, stop, peers };
+        let mut lab =
+            Self { daemon, faults, controllers, config_file, switchboard, running, stop, peers };
         lab.answers().await.with_context(|| format!("the daemon at --listen {daemon}"))?;
         Ok(lab)
     }
@@ -145,18 +150,21 @@ async fn simulate(
     let stun = udp::Server::bind(Responder::Stun, switchboard).await?;
     let turn = udp::Server::bind(Responder::Turn, switchboard).await?;
     let zone = endpoints.iter().map(|(host, address)| (*host, address.ip()));
-    let zone = Arc::new(Zone::new(zone));
+    let controllers = directory::Servers::bind(&authorities, switchboard).await?;
+    let zone = Arc::new(Zone::new(controllers.ports(), zone));
     let (first, second) = (dns::Sockets::bind().await?, dns::Sockets::bind().await?);
     let peers = Peers {
         daemon,
         dns: [first.address(), second.address()],
         stun: stun.address(),
         turn: turn.address(),
+        controllers: controllers.ports(),
         endpoints,
     };
     let settings = Settings::write(peers, &authorities, switchboard)?;
     tasks.spawn(stun.serve());
     tasks.spawn(turn.serve());
+    tasks.spawn(controllers.serve(Arc::clone(&zone)));
     tasks.spawn(dns::Server::new(Which::First, &zone, switchboard).serve(first));
     tasks.spawn(dns::Server::new(Which::Second, &zone, switchboard).serve(second));
     Ok(settings)

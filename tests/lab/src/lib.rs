@@ -11,6 +11,8 @@ mod catalogue;
 mod certificates;
 mod control;
 mod daemon;
+mod datagrams;
+mod directory;
 mod dns;
 mod endpoints;
 pub mod faults;
@@ -20,4 +22,5 @@ mod settings;
 mod udp;
 
 pub use daemon::Found;
+pub use directory::Ports;
 pub use lab::{Lab, Options, once};

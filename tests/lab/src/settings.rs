@@ -16,15 +16,22 @@ use tracing::error;
 use crate::{
     catalogue,
     certificates::Authorities,
+    directory::{ACCOUNT, ORGANIZATIONAL_UNIT, PASSWORD, Ports},
     dns,
-    faults::{Active, Setting, Switchboard},
+    faults::{Active, Conduct, Directory, Effect, Garbage, Setting, Switchboard},
 };
 
 pub(crate) struct Settings {
     directory: TempDir,
     peers: Peers,
-    /// What the configuration says.
-    written: String,
+    written: Texts,
+}
+
+/// What the files say that change with the faults.
+#[derive(Default, PartialEq, Eq)]
+struct Texts {
+    configuration: String,
+    password: String,
 }
 
 /// Where the daemon is to serve, and where it finds whom it looks at.
@@ -33,6 +40,7 @@ pub(crate) struct Peers {
     pub(crate) dns: [SocketAddr; 2],
     pub(crate) stun: SocketAddr,
     pub(crate) turn: SocketAddr,
+    pub(crate) controllers: Ports,
     pub(crate) endpoints: BTreeMap<&'static str, SocketAddr>,
 }
 
@@ -43,15 +51,14 @@ impl Settings {
         switchboard: &Switchboard,
     ) -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("anc-lab-").tempdir()?;
-        let mut settings = Self { directory, peers, written: String::new() };
+        let mut settings = Self { directory, peers, written: Texts::default() };
         replace(&settings.path(PUBLIC_ROOTS), &authorities.public_roots())?;
         replace(&settings.path(PRIVATE_ROOTS), &authorities.private_roots())?;
         for (file, wildcard) in [(CATALOGUE, false), (CATALOGUE_WITH_WILDCARD, true)] {
             let document = catalogue::document(&settings.peers.endpoints, wildcard);
             replace(&settings.path(file), &format!("{document:#}\n"))?;
         }
-        settings.written = settings.text(&switchboard.watch().borrow());
-        replace(&settings.configuration(), &settings.written)?;
+        settings.bring(settings.texts(&switchboard.watch().borrow()))?;
         Ok(settings)
     }
 
@@ -59,26 +66,42 @@ impl Settings {
         self.path("anc-healthd.toml")
     }
 
-    /// Writes the configuration again whenever a fault changes it, and tells `written`.
+    pub(crate) fn controllers(&self) -> Ports {
+        self.peers.controllers
+    }
+
+    /// Writes what a fault changes, and tells `written`.
     pub(crate) async fn follow(mut self, switchboard: Switchboard, written: Arc<Notify>) {
         let mut active = switchboard.watch();
         loop {
-            let text = match active.wait_for(|active| self.text(active) != self.written).await {
-                Ok(active) => self.text(&active),
+            let texts = match active.wait_for(|active| self.texts(active) != self.written).await {
+                Ok(active) => self.texts(&active),
                 Err(_) => return,
             };
-            match replace(&self.configuration(), &text) {
+            match self.bring(texts) {
                 Ok(()) => written.notify_one(),
                 Err(error) => {
                     let error = format!("{error:#}");
                     error!(error, "the configuration is not as it should be");
                 }
             }
-            self.written = text;
         }
     }
 
-    fn text(&self, active: &Active) -> String {
+    /// Whether it can or not, it is not tried again before something changes.
+    fn bring(&mut self, texts: Texts) -> anyhow::Result<()> {
+        self.written = texts;
+        replace(&self.path(PASSWORD_FILE), &self.written.password)?;
+        replace(&self.configuration(), &self.written.configuration)
+    }
+
+    fn texts(&self, active: &Active) -> Texts {
+        let configuration = self.network(active) + &self.directory(active);
+        let password = format!("{}-{}\n", PASSWORD, active.passwords());
+        Texts { configuration, password }
+    }
+
+    fn network(&self, active: &Active) -> String {
         let Peers { daemon, dns: [first, second], stun, turn, .. } = &self.peers;
         let catalogue = if active.has_setting(Setting::UnverifiableWildcard) {
             CATALOGUE_WITH_WILDCARD
@@ -87,8 +110,6 @@ impl Settings {
         };
         let catalogue = self.path(catalogue);
         let (public_roots, private_roots) = (self.path(PUBLIC_ROOTS), self.path(PRIVATE_ROOTS));
-        let invalid = active.has_setting(Setting::InvalidDomain);
-        let domain = if invalid { "corp contoso.test" } else { dns::DOMAIN };
         let elsewhere = active.has_setting(Setting::RelayOutsideRanges);
         let turn_range = if elsewhere { "192.0.2.0/24" } else { "127.0.0.0/8" };
         format!(
@@ -105,8 +126,23 @@ interval = "3s"
 interval_failing = "3s"
 timeout = "2s"
 
-# Shorter than this, a phase of looking at a silent endpoint would have less than 1.5 s.
+# Shorter than this, a phase of looking at whoever is silent would have less than 1.5 s.
 [checks.localization]
+interval = "9s"
+interval_failing = "9s"
+timeout = "8s"
+
+[checks.ad_domain_join]
+interval = "9s"
+interval_failing = "9s"
+timeout = "8s"
+
+[checks.domain_controllers]
+interval = "9s"
+interval_failing = "9s"
+timeout = "8s"
+
+[checks.single_sign_on]
 interval = "9s"
 interval_failing = "9s"
 timeout = "8s"
@@ -129,10 +165,41 @@ name = "lab"
 join_type = "hybrid"
 vantage = "subnet"
 dns_servers = ["{first}", "{second}"]
+"#
+        )
+    }
 
+    fn directory(&self, active: &Active) -> String {
+        let invalid = active.has_setting(Setting::InvalidDomain);
+        let domain = if invalid { "corp contoso.test" } else { dns::DOMAIN };
+        let malformed = active.has_setting(Setting::MalformedUnit);
+        let unit = if malformed { "corp.contoso.test/CloudPCs" } else { ORGANIZATIONAL_UNIT };
+        // The quota applies where nobody was given rights, which is to the default container.
+        let by_quota = active.has(|it| matches!(it, Effect::Directory(Directory::QuotaUsed(_))));
+        let unit =
+            if by_quota { String::new() } else { format!("organizational_unit = {unit:?}\n") };
+        let starts_tls = active.has(|effect| {
+            let Effect::Controller(_, conduct) = effect else { return false };
+            matches!(conduct, Conduct::StartTlsRefused | Conduct::Garbles(Garbage::OtherProtocol))
+        });
+        let transport = if starts_tls { "starttls" } else { "ldaps" };
+        let pinned = active.has_setting(Setting::OtherCertificatePinned);
+        let pins = if pinned { format!("{:?}", "00".repeat(32)) } else { String::new() };
+        let (password_file, roots) = (self.path(PASSWORD_FILE), self.path(PRIVATE_ROOTS));
+        let ports = self.peers.controllers;
+        format!(
+            r#"
 [connections.active_directory]
 domain = "{domain}"
-"#
+{unit}username = "{ACCOUNT}"
+password_file = {password_file:?}
+transport = "{transport}"
+ca_file = {roots:?}
+certificate_sha256 = [{pins}]
+site = "{SITE}"
+write_test_every = "1m"
+
+{ports}"#
         )
     }
 
@@ -143,8 +210,11 @@ domain = "{domain}"
 
 const CATALOGUE: &str = "endpoints.json";
 const CATALOGUE_WITH_WILDCARD: &str = "endpoints-with-wildcard.json";
+const PASSWORD_FILE: &str = "password";
 const PUBLIC_ROOTS: &str = "public-roots.pem";
 const PRIVATE_ROOTS: &str = "private-roots.pem";
+/// That of the first domain controller, which so is the first that is signed in to.
+const SITE: &str = "Lab-Azure";
 
 /// In one step, so that nobody reads half a file.
 fn replace(file: &Path, text: &str) -> anyhow::Result<()> {

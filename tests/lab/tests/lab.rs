@@ -5,6 +5,7 @@
 mod support;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
@@ -12,9 +13,12 @@ use std::{
     time::Duration,
 };
 
-use anc_lab::{Lab, Options, faults};
+use anc_lab::{Lab, Options, Ports, faults};
 use serde_json::Value;
-use tokio::{net::TcpListener, time};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time,
+};
 
 use support::{ask, start};
 
@@ -117,14 +121,91 @@ async fn an_unknown_fault_is_an_error_before_anything_starts() {
 }
 
 #[tokio::test]
+async fn both_domain_controllers_are_there() {
+    let lab = start(&[]).await;
+    let Ports { dns, kerberos, rpc, ldap, smb, kpasswd, ldaps, global_catalog, .. } =
+        lab.controllers;
+    for address in [[127, 0, 0, 2], [127, 0, 0, 3]] {
+        for port in [dns, kerberos, rpc, ldap, smb, kpasswd, ldaps, global_catalog] {
+            let connected = TcpStream::connect(SocketAddr::from((address, port))).await;
+            assert!(connected.is_ok(), "{port}: {connected:?}");
+        }
+    }
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn at_rest_every_check_passes_and_one_has_a_remark() {
+    let lab = start(&[]).await;
+    ready(&lab).await;
+    let expected = ALL.map(|check| {
+        let status = if check == "localization" { "informational" } else { "passed" };
+        (check.to_owned(), status.to_owned())
+    });
+    assert_eq!(statuses(&lab).await, BTreeMap::from(expected));
+    let (status, verdict) = ask(lab.daemon, "GET", "/healthz").await;
+    assert_eq!(status, 200, "{verdict}");
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_looks_at_the_domain_is_blocked_while_it_cannot_be_found_and_then_looks_again() {
+    let lab = start(&[]).await;
+    ready(&lab).await;
+    lab.switchboard.on("no_srv_records").unwrap();
+    let blocked = |check: &Value| {
+        OF_DIRECTORY.contains(&check["check"].as_str().unwrap())
+            == (check["status"] == "blocked" && check["blocked_by"] == "dns_ad_domain")
+    };
+    until_checks(&lab, |checks| checks.iter().all(blocked)).await;
+    let (status, verdict) = ask(lab.daemon, "GET", "/healthz").await;
+    let said: Value = serde_json::from_str(&verdict).unwrap();
+    assert_eq!((status, &said["failed"]), (503, &serde_json::json!(["lab/dns_ad_domain"])));
+    assert_eq!(said["blocked"].as_array().unwrap().len(), OF_DIRECTORY.len(), "{verdict}");
+    let runs = async || {
+        let (_, page) = ask(lab.daemon, "GET", "/metrics").await;
+        let of_join = |line: &&str| {
+            line.starts_with("anc_check_runs_total{") && line.contains("\"ad_domain_join\"")
+        };
+        page.lines().filter(of_join).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = runs().await;
+    lab.switchboard.off("no_srv_records").unwrap();
+    until_checks(&lab, |checks| checks.iter().all(|check| check["blocked_by"].is_null())).await;
+    assert_ne!(runs().await, before);
+    assert_eq!(statuses(&lab).await["ad_domain_join"], "passed");
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_account_that_was_refused_signs_in_again_with_a_new_password() {
+    let lab = start(&[]).await;
+    ready(&lab).await;
+    let file = lab.config_file.with_file_name("password");
+    let first = fs::read_to_string(&file).unwrap();
+    for _ in 0..2 {
+        let before = fs::read_to_string(&file).unwrap();
+        lab.switchboard.on("account_locked").unwrap();
+        until_checks(&lab, |checks| {
+            let has = |check: &Value| check["findings"][0]["reason"] == "account_locked";
+            checks.iter().filter(|check| has(check)).count() == 2
+        })
+        .await;
+        assert_ne!(fs::read_to_string(&file).unwrap(), before);
+        lab.switchboard.off("account_locked").unwrap();
+        until_checks(&lab, |checks| {
+            checks.iter().all(|check| check["status"] != "failed" && check["status"] != "unknown")
+        })
+        .await;
+    }
+    assert_ne!(fs::read_to_string(&file).unwrap(), first);
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn every_metric_family_has_a_sample() {
     let lab = start(&[]).await;
-    let ready = async {
-        while ask(lab.daemon, "GET", "/readyz").await.0 != 200 {
-            time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    time::timeout(Duration::from_secs(20), ready).await.unwrap();
+    ready(&lab).await;
     let (_, page) = ask(lab.daemon, "GET", "/metrics").await;
     let sampled = |family: &str| {
         page.lines().filter_map(|line| line.strip_prefix(family)).any(|rest| {
@@ -140,6 +221,12 @@ async fn every_metric_family_has_a_sample() {
 
 /// Those that this version of the daemon has.
 const FAMILIES: &[&str] = &[
+    "anc_ad_join_account_password_expiry_timestamp_seconds",
+    "anc_ad_join_phase_seconds",
+    "anc_ad_kerberos_server_key_timestamp_seconds",
+    "anc_ad_leftover_computers",
+    "anc_ad_machine_account_quota",
+    "anc_ad_machine_accounts_used",
     "anc_build_info",
     "anc_check_duration_seconds",
     "anc_check_finding",
@@ -156,6 +243,10 @@ const FAMILIES: &[&str] = &[
     "anc_check_timeout_seconds",
     "anc_config_last_reload_success_timestamp_seconds",
     "anc_config_last_reload_successful",
+    "anc_dc_certificate_not_after_timestamp_seconds",
+    "anc_dc_clock_offset_seconds",
+    "anc_dc_round_trip_seconds",
+    "anc_dc_up",
     "anc_dns_answers",
     "anc_dns_query_duration_seconds",
     "anc_dns_query_success",
@@ -232,3 +323,46 @@ async fn until(lab: &Lab, holds: impl Fn(&str) -> bool) {
     };
     time::timeout(Duration::from_secs(10), until).await.unwrap();
 }
+
+async fn ready(lab: &Lab) {
+    let ready = async {
+        while ask(lab.daemon, "GET", "/readyz").await.0 != 200 {
+            time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    time::timeout(Duration::from_secs(20), ready).await.unwrap();
+}
+
+async fn checks(lab: &Lab) -> Vec<Value> {
+    let (_, body) = ask(lab.daemon, "GET", "/api/v1/status").await;
+    let document: Value = serde_json::from_str(&body).unwrap();
+    document["connections"][0]["checks"].as_array().unwrap().clone()
+}
+
+async fn statuses(lab: &Lab) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    checks(lab).await.iter().map(|check| (text(&check["check"]), text(&check["status"]))).collect()
+}
+
+async fn until_checks(lab: &Lab, hold: impl Fn(&[Value]) -> bool) {
+    let until = async {
+        while !hold(&checks(lab).await) {
+            time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    if time::timeout(Duration::from_secs(20), until).await.is_err() {
+        panic!("{:#?}", checks(lab).await);
+    }
+}
+
+const ALL: [&str; 7] = [
+    "ad_domain_join",
+    "dns_ad_domain",
+    "domain_controllers",
+    "endpoint_connectivity",
+    "localization",
+    "single_sign_on",
+    "udp_connectivity",
+];
+/// What depends on `dns_ad_domain`.
+const OF_DIRECTORY: [&str; 3] = ["ad_domain_join", "domain_controllers", "single_sign_on"];

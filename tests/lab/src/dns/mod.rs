@@ -13,15 +13,16 @@ use std::{
 use hickory_resolver::proto::op::{Edns, Message, MessageType, ResponseCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpStream, UdpSocket},
+    net::TcpStream,
     time,
 };
-use tracing::{debug, warn};
+use tracing::debug;
 
 pub(crate) use zone::Zone;
 
 use crate::{
-    faults::{Active, Effect, Servers, Switchboard, Trouble},
+    datagrams::Datagrams,
+    faults::{Active, Effect, Servers, Switchboard, Transport, Trouble},
     port::{Door, Port},
 };
 
@@ -35,7 +36,7 @@ pub(crate) enum Which {
 }
 
 pub(crate) struct Sockets {
-    udp: UdpSocket,
+    udp: Datagrams,
     tcp: Port,
 }
 
@@ -52,8 +53,8 @@ impl Sockets {
         const ATTEMPTS: usize = 64;
         let mut outcome = Err(io::ErrorKind::AddrInUse.into());
         for _ in 0..ATTEMPTS {
-            let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-            outcome = Port::at(udp.local_addr()?).await.map(|tcp| Self { udp, tcp });
+            let udp = Datagrams::at((Ipv4Addr::LOCALHOST, 0).into()).await?;
+            outcome = Port::at(udp.address()).await.map(|tcp| Self { udp, tcp });
             if outcome.is_ok() {
                 break;
             }
@@ -87,54 +88,17 @@ impl Server {
             }
         };
         let over_tcp = tcp.serve(self.switchboard.watch(), door, answer);
-        tokio::join!(over_tcp, self.serve_datagrams(udp));
-    }
-
-    async fn serve_datagrams(&self, socket: UdpSocket) {
-        let Ok(address) = socket.local_addr() else { return };
-        let mut active = self.switchboard.watch();
-        let mut open = Some(socket);
-        loop {
-            let closed = self.is_closed(&active.borrow_and_update());
-            let socket = match open.take().filter(|_| !closed) {
-                Some(socket) => Ok(socket),
-                None => bind(address, closed).await,
-            };
-            let socket = match socket {
-                Ok(socket) => socket,
-                Err(error) => {
-                    warn!(%address, closed, %error, "a simulated port is not as it should be");
-                    time::sleep(AGAIN_AFTER).await;
-                    continue;
-                }
-            };
-            tokio::select! {
-                () = self.answer_datagrams(&socket), if !closed => return,
-                changed = active.wait_for(|active| self.is_closed(active) != closed) => {
-                    if changed.is_err() { return }
-                }
-            }
-        }
-    }
-
-    async fn answer_datagrams(&self, socket: &UdpSocket) {
-        let mut query = [0; 4096];
-        loop {
-            let answered = async {
-                let (length, from) = socket.recv_from(&mut query).await?;
-                match self.answer(&query[..length], Transport::Udp) {
-                    Some(answer) => socket.send_to(&answer, from).await,
-                    None => Ok(0),
-                }
-            };
-            if let Err(error) = answered.await {
-                warn!(%error, "answering a query");
-            }
-        }
+        let over_udp = udp.serve(
+            self.switchboard.watch(),
+            |active| self.is_closed(active),
+            |query, _| self.answer(query, Transport::Udp),
+            || Duration::ZERO,
+        );
+        tokio::join!(over_tcp, over_udp);
     }
 
     /// Each message goes after its length, in two bytes.
-    async fn serve_connection(&self, mut stream: TcpStream) -> io::Result<()> {
+    pub(crate) async fn serve_connection(&self, mut stream: TcpStream) -> io::Result<()> {
         loop {
             let length = stream.read_u16().await?;
             let mut query = vec![0; usize::from(length)];
@@ -147,7 +111,7 @@ impl Server {
     }
 
     /// Nothing when the server is silent, or was not asked anything.
-    fn answer(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    pub(crate) fn answer(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let query = Message::from_vec(query).ok()?;
         let question = query.queries.first().filter(|_| is_query(&query))?;
         let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
@@ -186,25 +150,7 @@ impl Server {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transport {
-    Udp,
-    Tcp,
-}
-
 const PATIENCE: Duration = Duration::from_secs(30);
-const AGAIN_AFTER: Duration = Duration::from_millis(50);
-
-/// A closed port stays bound, so that nobody else gets it, to a socket that hears but one peer:
-/// whoever else sends to it is told that the port is unreachable.
-async fn bind(address: SocketAddr, closed: bool) -> io::Result<UdpSocket> {
-    const NOBODY: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 9);
-    let socket = UdpSocket::bind(address).await?;
-    if closed {
-        socket.connect(NOBODY).await?;
-    }
-    Ok(socket)
-}
 
 fn is_query(message: &Message) -> bool {
     message.metadata.message_type == MessageType::Query

@@ -6,9 +6,11 @@ use hickory_resolver::proto::{
     op::Query,
     rr::{Name, RData, RecordType},
 };
+use tokio::net::UdpSocket;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
+use crate::directory::Ports;
 
 const LDAP: &str = "_ldap._tcp.dc._msdcs.corp.contoso.test.";
 const HOST: &str = "login.entra.lab.contoso.test.";
@@ -21,9 +23,9 @@ async fn both_servers_tell_the_whole_zone() {
     let bench = Bench::start().await;
     for server in bench.addresses {
         let ask = async |name: &str, kind| say(&over_udp(server, name, kind).await.unwrap());
-        assert_eq!(ask("corp.contoso.test.", RecordType::A).await, "NoError 10.8.0.4 10.8.0.5");
+        assert_eq!(ask("corp.contoso.test.", RecordType::A).await, "NoError 127.0.0.2 127.0.0.3");
         assert_eq!(ask("corp.contoso.test.", RecordType::AAAA).await, "NoError");
-        assert_eq!(ask("DC2.corp.contoso.test.", RecordType::A).await, "NoError 10.8.0.5");
+        assert_eq!(ask("DC2.corp.contoso.test.", RecordType::A).await, "NoError 127.0.0.3");
         assert_eq!(ask(HOST, RecordType::A).await, "NoError 127.0.0.1");
         assert_eq!(ask("lab.contoso.test.", RecordType::A).await, "NoError");
         assert_eq!(ask("nobody.contoso.test.", RecordType::A).await, "NXDomain");
@@ -33,11 +35,17 @@ async fn both_servers_tell_the_whole_zone() {
             ("_ldap._tcp.pdc._msdcs.corp.contoso.test.", 389),
             ("_kerberos._tcp.corp.contoso.test.", 88),
             ("_kerberos._tcp.dc._msdcs.corp.contoso.test.", 88),
+            ("_gc._tcp.corp.contoso.test.", 3268),
         ] {
             let said =
                 format!("NoError dc1.corp.contoso.test.:{port} dc2.corp.contoso.test.:{port}");
             assert_eq!(ask(name, RecordType::SRV).await, said);
         }
+        let in_site = "_ldap._tcp.Lab-HQ._sites.dc._msdcs.corp.contoso.test.";
+        let said = "NoError dc2.corp.contoso.test.:389";
+        assert_eq!(ask(in_site, RecordType::SRV).await, said);
+        let above = "_sites.dc._msdcs.corp.contoso.test.";
+        assert_eq!(ask(above, RecordType::SRV).await, "NoError");
     }
 }
 
@@ -55,7 +63,7 @@ async fn each_fault_of_the_domain_shows_on_both_servers_and_leaves_no_trace() {
     const DOMAIN: &str = "corp.contoso.test.";
     const KERBEROS: &str = "_kerberos._tcp.corp.contoso.test.";
     let srv = "NoError dc1.corp.contoso.test.:389 dc2.corp.contoso.test.:389";
-    let addresses = "NoError 10.8.0.4 10.8.0.5";
+    let addresses = "NoError 127.0.0.2 127.0.0.3";
     let bench = Bench::start().await;
     for (fault, name, well, ill) in [
         ("name_not_found", DOMAIN, addresses, "NXDomain"),
@@ -66,9 +74,14 @@ async fn each_fault_of_the_domain_shows_on_both_servers_and_leaves_no_trace() {
         ("no_srv_records", LDAP, srv, "NXDomain"),
         ("srv_record_missing", LDAP, srv, srv),
         ("srv_record_missing", KERBEROS, &srv.replace("389", "88"), "NXDomain"),
-        ("srv_target_unresolved", "dc1.corp.contoso.test.", "NoError 10.8.0.4", "NoError 10.8.0.4"),
-        ("srv_target_unresolved", "dc2.corp.contoso.test.", "NoError 10.8.0.5", "NXDomain"),
-        ("srv_targets_unresolved", "dc1.corp.contoso.test.", "NoError 10.8.0.4", "NXDomain"),
+        ("srv_target_unresolved", "dc1.corp.contoso.test.", "NoError 127.0.0.2", "NXDomain"),
+        (
+            "srv_target_unresolved",
+            "dc2.corp.contoso.test.",
+            "NoError 127.0.0.3",
+            "NoError 127.0.0.3",
+        ),
+        ("srv_targets_unresolved", "dc1.corp.contoso.test.", "NoError 127.0.0.2", "NXDomain"),
         ("public_address", DOMAIN, addresses, "NoError 203.0.113.10"),
         ("public_address", LDAP, srv, srv),
         ("public_zone", DOMAIN, addresses, "NoError 203.0.113.10"),
@@ -96,7 +109,7 @@ async fn the_second_server_disagrees_with_the_first() {
     bench.switchboard.on("servers_disagree").unwrap();
     let [first, second] = bench.addresses;
     let ask = async |server| over_udp(server, "corp.contoso.test.", RecordType::A).await.unwrap();
-    assert_eq!(say(&ask(first).await), "NoError 10.8.0.4 10.8.0.5");
+    assert_eq!(say(&ask(first).await), "NoError 127.0.0.2 127.0.0.3");
     assert_eq!(say(&ask(second).await), "NoError 10.8.9.9");
 }
 
@@ -123,7 +136,18 @@ async fn each_trouble_of_the_second_server_shows_and_leaves_no_trace() {
     bench.until(second, "TimedOut", "TimedOut").await;
 }
 
-const WELL: &str = "NoError 10.8.0.4 10.8.0.5";
+const PORTS: Ports = Ports {
+    dns: 53,
+    kerberos: 88,
+    ntp: 123,
+    rpc: 135,
+    ldap: 389,
+    smb: 445,
+    kpasswd: 464,
+    ldaps: 636,
+    global_catalog: 3268,
+};
+const WELL: &str = "NoError 127.0.0.2 127.0.0.3";
 const BRIEFLY: Duration = Duration::from_millis(200);
 
 struct Bench {
@@ -136,7 +160,8 @@ impl Bench {
     async fn start() -> Self {
         let switchboard = Switchboard::all_off();
         let hosts = [HOST, LICENSING, DIRECTORY, NOTIFY].map(|host| host.trim_end_matches('.'));
-        let zone = Arc::new(Zone::new(hosts.map(|host| (host, Ipv4Addr::LOCALHOST.into()))));
+        let hosts = hosts.map(|host| (host, Ipv4Addr::LOCALHOST.into()));
+        let zone = Arc::new(Zone::new(PORTS, hosts));
         let sockets = [Sockets::bind().await.unwrap(), Sockets::bind().await.unwrap()];
         let addresses = sockets.each_ref().map(Sockets::address);
         let [first, second] = sockets;

@@ -14,22 +14,29 @@ use hickory_resolver::proto::{
 };
 
 use super::Which;
-use crate::faults::{Domain, Effect, Lookup, Switchboard};
+use crate::{
+    directory::{self, Ports},
+    faults::{Domain, Effect, Lookup, Switchboard},
+};
 
 pub(crate) const DOMAIN: &str = "corp.contoso.test";
 
 pub(crate) struct Zone {
+    ports: Ports,
     hosts: BTreeMap<&'static str, Ipv4Addr>,
 }
 
 impl Zone {
-    /// The directory's domain, and these endpoints.
-    pub(crate) fn new(hosts: impl IntoIterator<Item = (&'static str, IpAddr)>) -> Self {
+    /// The directory's domain, its domain controllers on these ports, and these endpoints.
+    pub(crate) fn new(
+        ports: Ports,
+        hosts: impl IntoIterator<Item = (&'static str, IpAddr)>,
+    ) -> Self {
         let ipv4 = |(host, address)| match address {
             IpAddr::V4(address) => Some((host, address)),
             IpAddr::V6(_) => None,
         };
-        Self { hosts: hosts.into_iter().filter_map(ipv4).collect() }
+        Self { ports, hosts: hosts.into_iter().filter_map(ipv4).collect() }
     }
 
     pub(super) fn answer(
@@ -46,12 +53,14 @@ impl Zone {
                 let state = switchboard.find(|effect| match effect {
                     Effect::Domain(state) => Some(state),
                     Effect::Server(..)
+                    | Effect::Directory(_)
+                    | Effect::Controller(..)
                     | Effect::Name(..)
                     | Effect::Endpoint(..)
                     | Effect::Silent(_)
                     | Effect::Settings(_) => None,
                 });
-                directory(below.trim_end_matches('.'), state, which)
+                self.directory(below.trim_end_matches('.'), state, which)
             }
             None => self.endpoint(name, switchboard),
         };
@@ -76,6 +85,8 @@ impl Zone {
             Effect::Name(..)
             | Effect::Domain(_)
             | Effect::Server(..)
+            | Effect::Directory(_)
+            | Effect::Controller(..)
             | Effect::Endpoint(..)
             | Effect::Silent(_)
             | Effect::Settings(_) => None,
@@ -90,6 +101,37 @@ impl Zone {
         }
     }
 
+    /// What there is at a name of the directory's domain, given as what stands before it.
+    fn directory(&self, below: &str, state: Option<Domain>, which: Which) -> Option<Known> {
+        let [first, second] = directory::ADDRESSES;
+        let service = SERVICES.iter().find(|(name, ..)| *name == below);
+        let addresses = match (state, below, service) {
+            (Some(Domain::NotFound), ..)
+            | (Some(Domain::NoServices | Domain::PublicZone), _, Some(_))
+            | (Some(Domain::NoKerberos), _, Some((_, Role::Kerberos, _)))
+            | (Some(Domain::OneTargetUnresolved), "dc1", _)
+            | (Some(Domain::NoTargetResolved), "dc1" | "dc2", _) => return None,
+            (_, _, Some((_, role, hosts))) => return Some(self.services(*role, hosts)),
+            (Some(Domain::NoAddresses), "", _) => Vec::new(),
+            (Some(Domain::PublicAddress | Domain::PublicZone), "", _) => vec![PUBLIC],
+            (Some(Domain::Disputed), "", _) if which == Which::Second => vec![ELSEWHERE],
+            (_, "", _) => vec![first, second],
+            (_, "dc1", _) => vec![first],
+            (_, "dc2", _) => vec![second],
+            _ => return is_above_a_service(below).then_some(Known::Nothing),
+        };
+        Some(Known::Addresses(addresses))
+    }
+
+    fn services(&self, role: Role, hosts: &'static [&'static str]) -> Known {
+        let port = match role {
+            Role::Ldap => self.ports.ldap,
+            Role::Kerberos => self.ports.kerberos,
+            Role::GlobalCatalog => self.ports.global_catalog,
+        };
+        Known::Services(port, hosts)
+    }
+
     fn is_above_a_host(&self, name: &str) -> bool {
         let above = |host: &&str| host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
         self.hosts.keys().any(above)
@@ -100,8 +142,8 @@ impl Zone {
 enum Known {
     Nothing,
     Addresses(Vec<Ipv4Addr>),
-    /// The domain controllers, on this port.
-    Services(u16),
+    /// These domain controllers, on this port.
+    Services(u16, &'static [&'static str]),
 }
 
 impl Known {
@@ -110,52 +152,46 @@ impl Known {
             Self::Addresses(addresses) if record == RecordType::A => {
                 addresses.into_iter().map(|address| RData::A(A(address))).collect()
             }
-            Self::Services(port) if record == RecordType::SRV => {
-                let target = |host: &str| RData::SRV(SRV::new(0, 100, port, name_in_domain(host)));
-                vec![target("dc1"), target("dc2")]
+            Self::Services(port, hosts) if record == RecordType::SRV => {
+                let target = |host: &&str| RData::SRV(SRV::new(0, 100, port, name_in_domain(host)));
+                hosts.iter().map(target).collect()
             }
-            Self::Nothing | Self::Addresses(_) | Self::Services(_) => Vec::new(),
+            Self::Nothing | Self::Addresses(_) | Self::Services(..) => Vec::new(),
         }
     }
 }
 
 const TTL: u32 = 60;
-const FIRST: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 4);
-const SECOND: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 5);
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(10, 8, 9, 9);
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 9, 9, 9);
 /// Loopback's broadcast address: the kernel refuses connections to it, and nothing leaves the machine.
 const UNROUTABLE: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
-const LDAP: u16 = 389;
-const KERBEROS: u16 = 88;
+/// What a domain controller is found for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Ldap,
+    Kerberos,
+    GlobalCatalog,
+}
 
-/// What there is at a name of the directory's domain, given as what stands before it.
-fn directory(below: &str, state: Option<Domain>, which: Which) -> Option<Known> {
-    let service = match below {
-        "" | "dc1" | "dc2" => None,
-        "_ldap._tcp" | "_ldap._tcp.dc._msdcs" | "_ldap._tcp.pdc._msdcs" => Some(LDAP),
-        "_kerberos._tcp" | "_kerberos._tcp.dc._msdcs" => Some(KERBEROS),
-        "_tcp" | "_msdcs" | "dc._msdcs" | "_tcp.dc._msdcs" | "pdc._msdcs" | "_tcp.pdc._msdcs" => {
-            return Some(Known::Nothing);
-        }
-        _ => return None,
-    };
-    let addresses = match (state, below, service) {
-        (Some(Domain::NotFound), ..)
-        | (Some(Domain::NoServices | Domain::PublicZone), _, Some(_))
-        | (Some(Domain::NoKerberos), _, Some(KERBEROS))
-        | (Some(Domain::OneTargetUnresolved), "dc2", _)
-        | (Some(Domain::NoTargetResolved), "dc1" | "dc2", _) => return None,
-        (_, _, Some(port)) => return Some(Known::Services(port)),
-        (Some(Domain::NoAddresses), "", _) => Vec::new(),
-        (Some(Domain::PublicAddress | Domain::PublicZone), "", _) => vec![PUBLIC],
-        (Some(Domain::Disputed), "", _) if which == Which::Second => vec![ELSEWHERE],
-        (_, "dc1", _) => vec![FIRST],
-        (_, "dc2", _) => vec![SECOND],
-        _ => vec![FIRST, SECOND],
-    };
-    Some(Known::Addresses(addresses))
+/// What locates the domain controllers, as what stands before the domain's name.
+const SERVICES: &[(&str, Role, &[&str])] = &[
+    ("_ldap._tcp", Role::Ldap, HOSTS),
+    ("_ldap._tcp.dc._msdcs", Role::Ldap, HOSTS),
+    ("_ldap._tcp.pdc._msdcs", Role::Ldap, HOSTS),
+    ("_ldap._tcp.lab-azure._sites.dc._msdcs", Role::Ldap, &["dc1"]),
+    ("_ldap._tcp.lab-hq._sites.dc._msdcs", Role::Ldap, &["dc2"]),
+    ("_ldap._tcp.gc._msdcs", Role::GlobalCatalog, HOSTS),
+    ("_gc._tcp", Role::GlobalCatalog, HOSTS),
+    ("_kerberos._tcp", Role::Kerberos, HOSTS),
+    ("_kerberos._tcp.dc._msdcs", Role::Kerberos, HOSTS),
+];
+const HOSTS: &[&str] = &["dc1", "dc2"];
+
+fn is_above_a_service(name: &str) -> bool {
+    let above = |service: &str| service.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
+    SERVICES.iter().any(|(service, ..)| above(service))
 }
 
 fn authority() -> Record {

@@ -1,6 +1,6 @@
 //! The faults that `dns_ad_domain` sees.
 
-use super::{Effect, Fault, Setting};
+use super::{Effect, Fault, Setting, Strike};
 
 /// What every DNS server tells of the Active Directory domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         reason: "name_not_found",
         error_type: NOT_FOUND,
+        strikes: BLOCKED,
         ..domain(
             "name_not_found",
             FAILED,
@@ -59,6 +60,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         error_type: NOT_FOUND,
+        strikes: BLOCKED,
         ..domain(
             "no_addresses",
             FAILED,
@@ -66,26 +68,36 @@ pub(super) const FAULTS: &[Fault] = &[
             "The domain exists, but has neither an A nor an AAAA record.",
         )
     },
-    domain(
-        "no_srv_records",
-        FAILED,
-        Domain::NoServices,
-        "The domain has addresses, but none of the records that locate a domain controller.",
-    ),
+    Fault {
+        strikes: BLOCKED,
+        ..domain(
+            "no_srv_records",
+            FAILED,
+            Domain::NoServices,
+            "The domain has addresses, but none of the records that locate a domain controller.",
+        )
+    },
     domain(
         "srv_record_missing",
         WARNING,
         Domain::NoKerberos,
         "The _ldap records are there, the _kerberos records are not.",
     ),
-    domain(
-        "srv_target_unresolved",
-        WARNING,
-        Domain::OneTargetUnresolved,
-        "One of the two domain controllers that the SRV records name does not resolve.",
-    ),
+    Fault {
+        strikes: &[
+            Strike { check: "ad_domain_join", status: WARNING, reasons: None },
+            Strike { check: "domain_controllers", status: WARNING, reasons: None },
+        ],
+        ..domain(
+            "srv_target_unresolved",
+            WARNING,
+            Domain::OneTargetUnresolved,
+            "One of the two domain controllers that the SRV records name does not resolve.",
+        )
+    },
     Fault {
         reason: "srv_target_unresolved",
+        strikes: BLOCKED,
         ..domain(
             "srv_targets_unresolved",
             FAILED,
@@ -102,6 +114,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         reason: "public_address",
         also: &["no_srv_records"],
+        strikes: BLOCKED,
         ..domain(
             "public_zone",
             FAILED,
@@ -124,6 +137,13 @@ pub(super) const FAULTS: &[Fault] = &[
     ),
     Fault {
         reason: "dns_timeout",
+        strikes: &[
+            NO_JOIN,
+            NO_CONTROLLERS,
+            NO_SINGLE_SIGN_ON,
+            Strike { check: "endpoint_connectivity", status: FAILED, reasons: None },
+            Strike { check: "localization", status: WARNING, reasons: None },
+        ],
         ..server(
             "dns_timeout_all",
             FAILED,
@@ -174,6 +194,7 @@ pub(super) const FAULTS: &[Fault] = &[
         reason: "invalid_name",
         error_type: Some("dnsCheckNameWithInvalidCharacter"),
         also: &[],
+        strikes: BLOCKED,
         about: "The connection's domain holds a character that no DNS name may have.",
         effect: Effect::Settings(Setting::InvalidDomain),
     },
@@ -183,6 +204,16 @@ const CHECK: &str = "dns_ad_domain";
 const FAILED: &str = "failed";
 const WARNING: &str = "warning";
 const NOT_FOUND: Option<&str> = Some("dnsCheckFqdnNotFound");
+
+/// Whoever would look at the domain does not, while it cannot be found.
+const BLOCKED: &[Strike] = &[NO_JOIN, NO_CONTROLLERS, NO_SINGLE_SIGN_ON];
+const NO_JOIN: Strike = blocked("ad_domain_join");
+const NO_CONTROLLERS: Strike = blocked("domain_controllers");
+const NO_SINGLE_SIGN_ON: Strike = blocked("single_sign_on");
+
+const fn blocked(check: &'static str) -> Strike {
+    Strike { check, status: "blocked", reasons: Some(&[]) }
+}
 
 const fn domain(
     name: &'static str,
@@ -210,5 +241,6 @@ const fn fault(
     about: &'static str,
 ) -> Fault {
     let error_type = Some("dnsCheckUnknownError");
-    Fault { name, check: CHECK, status, reason: name, error_type, also: &[], about, effect }
+    let (check, also, strikes): (_, &[_], &[_]) = (CHECK, &[], &[]);
+    Fault { name, check, status, reason: name, error_type, also, strikes, about, effect }
 }

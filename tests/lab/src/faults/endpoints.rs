@@ -32,6 +32,8 @@ pub(crate) enum Certificate {
     Valid,
     Expired,
     NotYetValid,
+    /// In ten days.
+    ExpiresSoon,
     WrongName,
     SelfSigned,
     /// Issued by the organization's own authority, as a proxy that inspects TLS does.
@@ -236,5 +238,6 @@ const fn fault(reason: &'static str, category: Category, about: &'static str) ->
     let (check, status) = ("endpoint_connectivity", "failed");
     let error_type = category.error_type();
     let effect = Effect::Silent(&[]);
-    Fault { name: reason, check, status, reason, error_type, also: &[], about, effect }
+    let (also, strikes): (&[_], &[_]) = (&[], &[]);
+    Fault { name: reason, check, status, reason, error_type, also, strikes, about, effect }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong in the lab, as data, and the switchboard that says what currently does.
 
+mod directory;
 mod dns;
 mod endpoints;
 mod udp;
@@ -13,6 +14,9 @@ use std::{
 use serde::Serialize;
 use tokio::sync::watch;
 
+pub(crate) use directory::{
+    Conduct, Controllers, Directory, Garbage, Handshake, Service, Shut, SignIn, Transport,
+};
 pub(crate) use dns::{Domain, Lookup, Servers, Trouble};
 pub(crate) use endpoints::{Behaviour, Certificate};
 pub(crate) use udp::Responder;
@@ -31,21 +35,52 @@ pub struct Fault {
     pub error_type: Option<&'static str>,
     /// Other reasons that the check then gives, because one thing that is wrong brings another.
     pub also: &'static [&'static str],
+    /// Other checks that see it as well, or that it keeps from looking.
+    #[serde(skip)]
+    pub strikes: &'static [Strike],
     pub about: &'static str,
     #[serde(skip)]
     pub(crate) effect: Effect,
 }
 
+/// What a fault of one check makes of another.
+#[derive(Debug, Clone, Copy)]
+pub struct Strike {
+    pub check: &'static str,
+    pub status: &'static str,
+    /// All that it then gives; none: the fault's own.
+    pub reasons: Option<&'static [&'static str]>,
+}
+
 impl Fault {
-    /// The host of the catalogue that it strikes: what the finding is about.
+    /// The host that its finding is about, where it strikes one alone.
+    pub fn host(&self) -> Option<&'static str> {
+        match self.effect {
+            Effect::Controller(Controllers::First, _) => Some("dc1.corp.contoso.test"),
+            Effect::Controller(Controllers::Second, _) => Some("dc2.corp.contoso.test"),
+            Effect::Controller(Controllers::Both, _)
+            | Effect::Name(..)
+            | Effect::Endpoint(..)
+            | Effect::Silent(_)
+            | Effect::Settings(_)
+            | Effect::Domain(_)
+            | Effect::Server(..)
+            | Effect::Directory(_) => self.endpoint(),
+        }
+    }
+
+    /// The host of the catalogue that it strikes.
     pub fn endpoint(&self) -> Option<&'static str> {
         match self.effect {
             Effect::Name(host, _) | Effect::Endpoint(host, _) => Some(host),
             Effect::Silent(&[Responder::Relay]) => Some(RELAY.host),
             Effect::Settings(Setting::UnverifiableWildcard) => Some(WILDCARD.host),
-            Effect::Domain(_) | Effect::Server(..) | Effect::Silent(_) | Effect::Settings(_) => {
-                None
-            }
+            Effect::Domain(_)
+            | Effect::Server(..)
+            | Effect::Directory(_)
+            | Effect::Controller(..)
+            | Effect::Silent(_)
+            | Effect::Settings(_) => None,
         }
     }
 }
@@ -57,6 +92,10 @@ pub(crate) enum Effect {
     Domain(Domain),
     /// These DNS servers misbehave, whatever they are asked.
     Server(Servers, Trouble),
+    /// Every domain controller tells this of the directory.
+    Directory(Directory),
+    /// These domain controllers misbehave.
+    Controller(Controllers, Conduct),
     /// The name of an endpoint resolves like this.
     Name(&'static str, Lookup),
     /// An endpoint behaves like this.
@@ -72,12 +111,36 @@ pub(crate) enum Setting {
     InvalidDomain,
     UnverifiableWildcard,
     RelayOutsideRanges,
+    MalformedUnit,
+    OtherCertificatePinned,
+}
+
+impl Effect {
+    /// Whether the join account gets a new password whenever it sets in or ends, as an operator
+    /// would give it one. After a refused sign-in, or two that were not answered, the daemon does
+    /// not sign in with the old one again, so neither what is wrong now nor that all is well would
+    /// show. And a check with a new password rehearses the join at once, which otherwise is a
+    /// minute away, and what only the rehearsal meets with it.
+    fn renews_password(self) -> bool {
+        matches!(
+            self,
+            Self::Directory(
+                Directory::SignIn(_)
+                    | Directory::NameTaken
+                    | Directory::CannotDisable
+                    | Directory::CannotDelete
+                    | Directory::CreateRefused
+            ) | Self::Controller(_, Conduct::Mute)
+        )
+    }
 }
 
 /// Every fault, by check.
 pub fn all() -> &'static [Fault] {
-    static ALL: LazyLock<Vec<Fault>> =
-        LazyLock::new(|| [dns::FAULTS, endpoints::FAULTS, udp::FAULTS].concat());
+    static ALL: LazyLock<Vec<Fault>> = LazyLock::new(|| {
+        let of_network = [dns::FAULTS, endpoints::FAULTS, udp::FAULTS];
+        [of_network.concat(), directory::FAULTS.concat()].concat()
+    });
     &ALL
 }
 
@@ -85,9 +148,13 @@ pub fn all() -> &'static [Fault] {
 #[derive(Debug, Clone)]
 pub struct Switchboard(Arc<watch::Sender<Active>>);
 
-/// The faults that are on, in the order of [`all`].
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Active(Vec<&'static Fault>);
+pub(crate) struct Active {
+    /// The faults that are on, in the order of [`all`].
+    faults: Vec<&'static Fault>,
+    /// How many passwords the join account has had before its present one.
+    passwords: u32,
+}
 
 /// A fault and whether it is on: an element of `GET /faults`.
 #[derive(Debug, Serialize)]
@@ -116,7 +183,17 @@ impl Switchboard {
 
     pub fn list(&self) -> Vec<Switch> {
         let active = self.0.borrow();
-        all().iter().map(|fault| Switch { fault, active: active.has(fault.name) }).collect()
+        all().iter().map(|fault| Switch { fault, active: active.is_on(fault.name) }).collect()
+    }
+
+    /// Has these effects in place of all that are on.
+    #[cfg(test)]
+    pub(crate) fn suffer(&self, effects: &[Effect]) {
+        let fault = |&effect| -> &'static Fault {
+            Box::leak(Box::new(Fault { name: "suffered", effect, ..dns::FAULTS[0] }))
+        };
+        let faults = effects.iter().map(fault).collect();
+        self.0.send_replace(Active { faults, passwords: 0 });
     }
 
     /// What the first active fault that concerns the caller does to it.
@@ -132,11 +209,12 @@ impl Switchboard {
         let fault = all().iter().find(|fault| fault.name == name);
         let fault = fault.ok_or_else(|| UnknownFault(name.to_owned()))?;
         self.0.send_if_modified(|active| {
-            let changes = active.has(name) != on;
+            let changes = active.is_on(name) != on;
             if changes {
                 let wanted =
-                    |other: &&Fault| if other.name == name { on } else { active.has(other.name) };
-                *active = Active(all().iter().filter(wanted).collect());
+                    |other: &&Fault| if other.name == name { on } else { active.is_on(other.name) };
+                active.faults = all().iter().filter(wanted).collect();
+                active.passwords += u32::from(fault.effect.renews_password());
             }
             changes
         });
@@ -146,16 +224,24 @@ impl Switchboard {
 
 impl Active {
     pub(crate) fn find<T>(&self, concern: impl FnMut(Effect) -> Option<T>) -> Option<T> {
-        self.0.iter().map(|fault| fault.effect).find_map(concern)
+        self.faults.iter().map(|fault| fault.effect).find_map(concern)
+    }
+
+    pub(crate) fn has(&self, concern: impl Fn(Effect) -> bool) -> bool {
+        self.find(|effect| concern(effect).then_some(())).is_some()
     }
 
     pub(crate) fn has_setting(&self, setting: Setting) -> bool {
-        let has = |effect| matches!(effect, Effect::Settings(other) if other == setting);
-        self.find(|effect| has(effect).then_some(())).is_some()
+        self.has(|effect| matches!(effect, Effect::Settings(other) if other == setting))
     }
 
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|fault| fault.name == name)
+    /// Grows with each new password of the join account.
+    pub(crate) fn passwords(&self) -> u32 {
+        self.passwords
+    }
+
+    fn is_on(&self, name: &str) -> bool {
+        self.faults.iter().any(|fault| fault.name == name)
     }
 }
 
