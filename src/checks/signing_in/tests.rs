@@ -1,6 +1,6 @@
 //! What stands in the way of signing in. The checks that sign in test with the same cases.
 
-use std::{net::TcpListener, time::UNIX_EPOCH};
+use std::{io::Write as _, net::TcpListener, time::UNIX_EPOCH};
 
 use super::*;
 use crate::{
@@ -76,6 +76,13 @@ fn no_password_was_sent_to_one_that_could_not_prove_itself() {
 #[tokio::test]
 async fn those_after_the_third_are_asked_whether_a_join_could_begin_there() {
     let ldap = TcpListener::bind("0.0.0.0:0").unwrap();
+    let answering = ldap.try_clone().unwrap();
+    // What it says does not matter, but that it says something.
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = answering.accept() {
+            let _ = client.write_all(b"something");
+        }
+    });
     let mut signing_in = signing_in();
     signing_in.locator.servers = (2..6).map(|last| format!("127.0.0.{last}")).collect();
     signing_in.ports = DoorPorts { ldap: port_of(&ldap), ldaps: closed(), kerberos: closed() };
